@@ -1,0 +1,1 @@
+"""What the app means; testable without Azure. See docs/architecture.md for the layers."""

@@ -1,0 +1,1 @@
+"""Pure cryptography: sealing, hashes of bearer values, and what a vault key signs. No I/O."""

@@ -1,0 +1,56 @@
+"""A frozen dataclass as the columns of a row, and back."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+from postern.ports import Value
+
+_T = TypeVar("_T")
+
+
+def encode(record: Any) -> dict[str, Value]:
+    """Return the columns of *record*; None is left out, what is nested becomes JSON text."""
+    columns: dict[str, Value] = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, bytes):
+            columns[field.name] = value
+        elif value is not None:
+            plain = msgspec.to_builtins(value)
+            nested = isinstance(plain, list | dict)
+            columns[field.name] = msgspec.json.encode(plain).decode() if nested else plain
+    return columns
+
+
+def decode(kind: type[_T], columns: Mapping[str, Value]) -> _T:
+    """Return the *kind* that *columns* write. Columns of a newer version are passed over."""
+    plain = {
+        name: msgspec.json.decode(value) if nested and isinstance(value, str) else value
+        for name, nested in _fields(kind).items()
+        if (value := columns.get(name)) is not None
+    }
+    return msgspec.convert(plain, kind, builtin_types=(bytes,))
+
+
+@functools.cache
+def _fields(kind: type) -> dict[str, bool]:
+    return {name: not _is_plain(hint) for name, hint in get_type_hints(kind).items()}
+
+
+def _is_plain(hint: Any) -> bool:
+    info = msgspec.inspect.type_info(hint)
+    kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    return not any(
+        isinstance(
+            kind,
+            msgspec.inspect.VarTupleType
+            | msgspec.inspect.DictType
+            | msgspec.inspect.DataclassType
+            | msgspec.inspect.ListType,
+        )
+        for kind in kinds
+    )
