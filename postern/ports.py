@@ -25,6 +25,10 @@ class Clock(Protocol):
         """Return the present, aware, in UTC."""
         ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Let that time pass."""
+        ...
+
 
 # --- records ------------------------------------------------------------------------------------
 
@@ -177,8 +181,8 @@ class KeysVault(Protocol):
         """Sign a SHA-256 digest; *algorithm* is RS256 or PS256, the newest version signs."""
         ...
 
-    async def public_key(self, key: str, version: str | None = None) -> PublicKey:
-        """Return the public part, of the newest version unless named."""
+    async def public_keys(self, key: str) -> Sequence[PublicKey]:
+        """Return the public part of every version, the newest first."""
         ...
 
     async def wrap(self, key: str, plain: bytes) -> tuple[bytes, str]:
@@ -321,6 +325,10 @@ class Directory(Protocol):
         """Add a certificate beside the ones that are there; done already is fine."""
         ...
 
-    async def remove_password(self, token: Secret, client_id: str, secret: Secret) -> bool:
-        """Remove exactly the password *secret*; False when it cannot be told from another one."""
+    async def password_id(self, token: Secret, client_id: str, secret: Secret) -> str | None:
+        """Return the key id of the password *secret*; None when it may be another one's."""
+        ...
+
+    async def remove_password(self, token: Secret, client_id: str, key_id: str) -> None:
+        """Remove that password from the registration; gone already is fine."""
         ...

@@ -25,6 +25,7 @@ class Custody:
     gone_at: datetime | None = None
     recoverable_until: datetime | None = None
     closed_by: str | None = None
+    entra_key_id: str | None = None
     entra_removed_at: datetime | None = None
     entra_note: str = ""
     replaced_by: str | None = None

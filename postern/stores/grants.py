@@ -79,7 +79,9 @@ class GrantStore:
     async def move(self, known: Versioned[Grant], changed: Grant) -> None:
         """Write *changed* and move its due row, both or neither. Raises `Conflicting`."""
         write = [Operation(Change.REPLACE, _row(changed, known.etag)), *_due(changed, Change.PUT)]
-        leave = _due(known.value, Change.DELETE) if known.value.due != changed.due else []
+        leave = _due(known.value, Change.DELETE)
+        if _due(changed, Change.DELETE) == leave:
+            leave = []
         try:
             await self._records.transact(TABLE, [*write, *leave])
         except Conflicting:

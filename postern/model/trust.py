@@ -1,0 +1,66 @@
+"""What an admin adds to the app registration so that it trusts our credential."""
+
+import base64
+import json
+import shlex
+import textwrap
+from dataclasses import dataclass
+
+from postern.model.config import Config, CredentialKind
+
+EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
+CREDENTIAL_NAME = "postern"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The managed identity that the deployment runs as. *principal_id* is case-sensitive."""
+
+    tenant_id: str
+    client_id: str
+    principal_id: str
+    issuer: str
+
+
+def trust_to_add(config: Config, deployment: Deployment) -> dict[str, object]:
+    """Return the portal's fields and an `az` command for the config's credential."""
+    if config.credential is CredentialKind.MANAGED_IDENTITY:
+        return _federated(config, deployment)
+    return _certificate(config)
+
+
+def _federated(config: Config, deployment: Deployment) -> dict[str, object]:
+    credential = {
+        "name": CREDENTIAL_NAME,
+        "issuer": deployment.issuer,
+        "subject": deployment.principal_id,
+        "audiences": [EXCHANGE_AUDIENCE],
+    }
+    parameters = shlex.quote(json.dumps(credential))
+    return {
+        "kind": config.credential.value,
+        "where": "Entra admin center > App registrations > your app > Certificates & secrets"
+        " > Federated credentials > Add credential > Other issuer",
+        "fields": credential,
+        "az": f"az ad app federated-credential create --id {config.client_id}"
+        f" --parameters {parameters}",
+    }
+
+
+def _certificate(config: Config) -> dict[str, object]:
+    return {
+        "kind": config.credential.value,
+        "where": "Entra admin center > App registrations > your app > Certificates & secrets"
+        " > Certificates > Upload certificate",
+        "certificate": certificate_pem(config),
+        "az": f"az ad app credential reset --id {config.client_id} --append --cert @postern.pem",
+    }
+
+
+def certificate_pem(config: Config) -> str:
+    """Return the config's public certificate as PEM."""
+    if config.certificate is None:
+        return ""
+    body = base64.b64encode(base64.b64decode(config.certificate.der)).decode()
+    lines = "\n".join(textwrap.wrap(body, 64))
+    return f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n"

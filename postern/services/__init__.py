@@ -1,0 +1,1 @@
+"""What the app does, one module per job. Services speak to ports and stores only."""

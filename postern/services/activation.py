@@ -1,0 +1,241 @@
+"""Activation of a configuration, as a sequence that may die anywhere and loses nothing."""
+
+import logging
+import secrets
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+from postern.errors import Conflict, Conflicting, NotFound, PosternError, ProviderRefused
+from postern.model.caller import Caller
+from postern.model.config import Config, ConfigState, CredentialKind, Problem
+from postern.model.explanations import explain
+from postern.model.failure import classify
+from postern.model.receipt import Custody
+from postern.model.secret import Secret
+from postern.model.trust import Deployment
+from postern.ports import Clock, IdentityProvider, Proof
+from postern.services.assertions import Assertions
+from postern.services.custody import CustodyKeeper
+from postern.services.forms import Wanted, check_secret, check_wanted
+from postern.services.handover import HandOver
+from postern.services.keyrings import KeyRings
+from postern.stores.audit import AuditStore, Event
+from postern.stores.configs import ConfigStore
+from postern.stores.versioned import Versioned
+
+log = logging.getLogger(__name__)
+
+# The answer comes within a minute; the platform cuts an HTTP call at 230 seconds.
+PATIENCE = timedelta(seconds=40)
+_POLL = timedelta(seconds=2)
+_ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+class Activation:
+    """Activates configurations and finishes their hand-over."""
+
+    def __init__(
+        self,
+        *,
+        configs: ConfigStore,
+        audit: AuditStore,
+        custody: CustodyKeeper,
+        hand_over: HandOver,
+        provider: IdentityProvider,
+        assertions: Assertions,
+        rings: KeyRings,
+        deployment: Deployment,
+        clock: Clock,
+    ) -> None:
+        self._configs = configs
+        self._audit = audit
+        self._custody = custody
+        self._hand_over = hand_over
+        self._provider = provider
+        self._assertions = assertions
+        self._rings = rings
+        self._deployment = deployment
+        self._clock = clock
+
+    async def activate(self, by: Caller, wanted: Wanted, secret: Secret | None) -> Config:
+        """Activate a configuration; without a secret its credential must be trusted already.
+
+        The config returned is `active`, `handing-over`, `awaiting-trust`, or `failed` with its
+        problem. With a secret, it was removed from the intake vault before this returns, or its
+        deadline stands and the sweeper removes it.
+        """
+        check_wanted(wanted)
+        if secret is not None:
+            check_secret(secret)
+        known = await self._configs.add(await self._draft(wanted, with_secret=secret is not None))
+        if secret is None:
+            config = await self._settle(known, custody=None, offered=False)
+        else:
+            config = await self._with_secret(known, secret)
+        await self._note(by, config, "activated")
+        return config
+
+    async def verify(self, by: Caller, config_id: str) -> Config:
+        """Try the credential again, for a hand-over that an admin or Entra had to finish."""
+        known = await self.find(config_id)
+        config = known.value
+        if config.state is ConfigState.ACTIVE:
+            return config
+        if config.state is ConfigState.VALIDATING and not self._overdue(config):
+            raise Conflict("activation-under-way", "The activation is still running.")
+        custody = await self._configs.custody(config.id, config.activation)
+        changed = await self._settle(known, custody=custody, offered=False)
+        if changed.state is not config.state:
+            await self._note(by, changed, "verified")
+        return changed
+
+    async def find(self, config_id: str) -> Versioned[Config]:
+        """Return a configuration. Raises `NotFound`."""
+        known = await self._configs.find(config_id)
+        if known is None:
+            raise NotFound("config-unknown", "There is no such configuration.")
+        return known
+
+    async def _with_secret(self, known: Versioned[Config], secret: Secret) -> Config:
+        config = known.value
+        custody = await self._custody.open(config)
+        offered, problem = False, None
+        try:
+            await self._custody.take(custody, secret)
+            proof = await self._provider.prove_secret(config.app, secret)
+            custody = await self._hand_over.find_password(
+                config, custody, secret, proof.graph_token
+            )
+            if await self._hand_over.proven(config) is None:
+                offered = await self._hand_over.offer(config, proof.graph_token)
+        except ProviderRefused as refusal:
+            problem = _problem(refusal)
+        finally:
+            custody, config = await self._remove(custody, config)
+        if problem:
+            return await self._finish(known, config, ConfigState.FAILED, problem)
+        return await self._settle(
+            Versioned(config, known.etag), custody=custody, offered=offered
+        )
+
+    async def _remove(self, custody: Custody, config: Config) -> tuple[Custody, Config]:
+        """Remove the secret, also after any failure. What fails here, the sweeper repeats."""
+        try:
+            custody = await self._custody.remove(custody, closed_by="activation")
+        except PosternError as exc:
+            log.warning("removal left to the sweeper config=%s why=%s", config.id, exc)
+            return custody, config
+        if custody.gone_at or custody.recoverable_until:
+            config = replace(config, intake=None, intake_deadline=None)
+        return custody, config
+
+    async def _settle(
+        self, known: Versioned[Config], *, custody: Custody | None, offered: bool
+    ) -> Config:
+        """Wait for the new credential to work, as long as a caller can wait."""
+        config = known.value
+        deadline = self._clock.now() + PATIENCE
+        try:
+            proof = await self._hand_over.proven(config)
+            while proof is None and offered and self._clock.now() < deadline:
+                await self._clock.sleep(_POLL.total_seconds())
+                proof = await self._hand_over.proven(config)
+        except ProviderRefused as refusal:
+            return await self._finish(known, config, ConfigState.FAILED, _problem(refusal))
+        if proof is not None:
+            return await self._activated(known, custody, proof)
+        waiting = config.state is ConfigState.HANDING_OVER or offered
+        state = ConfigState.HANDING_OVER if waiting else ConfigState.AWAITING_TRUST
+        return await self._finish(known, config, state, None)
+
+    async def _activated(
+        self, known: Versioned[Config], custody: Custody | None, proof: Proof
+    ) -> Config:
+        config = known.value
+        if custody is not None:
+            custody = await self._hand_over.remove_password(config, custody, proof)
+            await self._custody.proven(custody, config, proof)
+        config = replace(config, proof=proof.correlation_id)
+        return await self._finish(known, config, ConfigState.ACTIVE, None)
+
+    async def _finish(
+        self,
+        known: Versioned[Config],
+        config: Config,
+        state: ConfigState,
+        problem: Problem | None,
+    ) -> Config:
+        changed = replace(config, state=state, problem=problem, changed=self._clock.now())
+        try:
+            saved = await self._configs.save(known, changed)
+        except Conflicting as exc:
+            raise Conflict("changed-meanwhile", "Another call changed this; look again.") from exc
+        log.info("config=%s state=%s problem=%s", config.id, state, problem and problem.code)
+        return saved.value
+
+    async def _draft(self, wanted: Wanted, *, with_secret: bool) -> Config:
+        now = self._clock.now()
+        activation = str(uuid.uuid4())
+        kind, reason = self._choose(wanted)
+        config_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(8))
+        certificate = None
+        if kind is CredentialKind.CERTIFICATE:
+            certificate = await self._assertions.new_certificate(f"{wanted.name} {config_id}")
+        intake = self._custody.plan(activation) if with_secret else None
+        return Config(
+            id=config_id,
+            name=wanted.name.strip(),
+            client_id=wanted.client_id.lower(),
+            tenant_id=wanted.tenant_id.lower(),
+            audience=wanted.audience,
+            protocols=wanted.protocols,
+            branding=wanted.branding,
+            state=ConfigState.VALIDATING,
+            created=now,
+            changed=now,
+            activation=activation,
+            credential=kind,
+            credential_reason=reason,
+            certificate=certificate,
+            data_keys=(await self._rings.new_key(),),
+            allowed_tenants=tuple(tenant.lower() for tenant in wanted.allowed_tenants),
+            return_urls=wanted.return_urls,
+            intake=intake.name if intake else None,
+            intake_deadline=intake.deadline if intake else None,
+        )
+
+    def _choose(self, wanted: Wanted) -> tuple[CredentialKind, str]:
+        at_home = wanted.tenant_id.lower() == self._deployment.tenant_id.lower()
+        if wanted.credential is not None:
+            return wanted.credential, "as asked"
+        if at_home:
+            return CredentialKind.MANAGED_IDENTITY, "the app is registered in our own tenant"
+        return (
+            CredentialKind.CERTIFICATE,
+            "the app is registered in another tenant, whose apps cannot trust our identity",
+        )
+
+    def _overdue(self, config: Config) -> bool:
+        return config.intake_deadline is None or self._clock.now() > config.intake_deadline
+
+    async def _note(self, by: Caller, config: Config, did: str) -> None:
+        problem = config.problem
+        await self._audit.append(
+            Event(
+                at=self._clock.now(),
+                config=config.id,
+                caller=by.id,
+                did=did,
+                what=config.id,
+                result=problem.code if problem else config.state.value,
+                correlation_id=problem.correlation_id if problem else config.proof,
+            )
+        )
+
+
+def _problem(refusal: ProviderRefused) -> Problem:
+    cause = classify(refusal).cause
+    return Problem(
+        code=cause, description=explain(cause), correlation_id=refusal.correlation_id
+    )

@@ -1,0 +1,113 @@
+"""The hand-over: from a pasted secret to a credential that cannot be copied."""
+
+import base64
+import logging
+from dataclasses import replace
+
+from postern.errors import ProviderRefused
+from postern.model.config import Config, CredentialKind
+from postern.model.failure import classify
+from postern.model.receipt import Custody
+from postern.model.secret import Secret
+from postern.model.trust import CREDENTIAL_NAME, Deployment
+from postern.ports import Clock, Directory, IdentityProvider, Proof
+from postern.services.assertions import Assertions
+
+log = logging.getLogger(__name__)
+
+# What Entra answers while the credential is not there, or not yet known to all its servers.
+_NOT_TRUSTED_YET = frozenset({"trust-not-replicated", "trust-mismatch", "certificate-unknown"})
+_FORBIDDEN = 403
+
+BY_HAND = (
+    "The app may not change its own registration, so the pasted secret is still valid in Entra."
+    " Remove it under App registrations > your app > Certificates & secrets > Client secrets."
+)
+AMBIGUOUS = (
+    "The app has more than one password that could be the pasted one, so none was removed and it"
+    " is still valid in Entra. Remove it under App registrations > your app > Certificates &"
+    " secrets > Client secrets."
+)
+
+
+class HandOver:
+    """Lets the app registration trust our credential, and takes the password away from it."""
+
+    def __init__(
+        self,
+        *,
+        provider: IdentityProvider,
+        assertions: Assertions,
+        directory: Directory,
+        deployment: Deployment,
+        clock: Clock,
+    ) -> None:
+        self._provider = provider
+        self._assertions = assertions
+        self._directory = directory
+        self._deployment = deployment
+        self._clock = clock
+
+    async def proven(self, config: Config) -> Proof | None:
+        """Return the proof that the new credential works, or None while it is not trusted.
+
+        Raises:
+            ProviderRefused: for any other reason than missing trust.
+        """
+        assertion = await self._assertions.current(config, config.tenant_id)
+        try:
+            return await self._provider.prove_assertion(config.app, assertion)
+        except ProviderRefused as refusal:
+            if classify(refusal).cause in _NOT_TRUSTED_YET:
+                return None
+            raise
+
+    async def offer(self, config: Config, graph_token: Secret) -> bool:
+        """Add our credential to the registration; False when the app has no right to."""
+        try:
+            if config.credential is CredentialKind.MANAGED_IDENTITY:
+                await self._directory.add_federated_credential(
+                    graph_token,
+                    config.client_id,
+                    name=CREDENTIAL_NAME,
+                    issuer=self._deployment.issuer,
+                    subject=self._deployment.principal_id,
+                )
+            elif config.certificate is not None:
+                await self._directory.add_certificate(
+                    graph_token,
+                    config.client_id,
+                    name=CREDENTIAL_NAME,
+                    der=base64.b64decode(config.certificate.der),
+                    start=config.certificate.not_before,
+                    end=config.certificate.not_after,
+                )
+        except ProviderRefused as refusal:
+            if refusal.status == _FORBIDDEN:
+                return False
+            raise
+        return True
+
+    async def find_password(
+        self, config: Config, custody: Custody, secret: Secret, graph_token: Secret
+    ) -> Custody:
+        """Note which password of the registration is the pasted one, while we have it."""
+        try:
+            key_id = await self._directory.password_id(graph_token, config.client_id, secret)
+        except ProviderRefused as refusal:
+            log.info("password not looked up config=%s status=%s", config.id, refusal.status)
+            return replace(custody, entra_note=BY_HAND)
+        return replace(custody, entra_key_id=key_id, entra_note="" if key_id else AMBIGUOUS)
+
+    async def remove_password(self, config: Config, custody: Custody, proof: Proof) -> Custody:
+        """Remove the pasted password from the registration, now that another credential works."""
+        if custody.entra_key_id is None or custody.entra_removed_at is not None:
+            return custody
+        try:
+            await self._directory.remove_password(
+                proof.graph_token, config.client_id, custody.entra_key_id
+            )
+        except ProviderRefused as refusal:
+            log.warning("password not removed config=%s status=%s", config.id, refusal.status)
+            return replace(custody, entra_note=BY_HAND)
+        return replace(custody, entra_removed_at=self._clock.now(), entra_note="")
