@@ -89,7 +89,7 @@ def update_key(vault: Vault, call: Call) -> Answer:
     return 200, _bundle(vault, call, key)
 
 
-_SOFT = SoftOperations[KeyVersion](
+_SOFT: SoftOperations[KeyVersion] = SoftOperations(
     word="keys", shelf=lambda vault: vault.keys, bundle=_bundle, entry=_entry
 )
 

@@ -79,7 +79,7 @@ def _no_backup(vault: Vault, call: Call) -> Answer:
     raise VaultError(400, "NotSupported", f"{vault.name} is a stand-in that makes no backups.")
 
 
-_SOFT = SoftOperations[SecretVersion](
+_SOFT: SoftOperations[SecretVersion] = SoftOperations(
     word="secrets",
     shelf=lambda vault: vault.secrets,
     bundle=_bundle,
