@@ -85,9 +85,8 @@ class Azurite:
             *persistence,
         )
         # The three services start in turn; tables come last.
-        return Program(
-            name="azurite", command=command, ready="Table service is successfully listening"
-        )
+        ready = "Azurite Table service is successfully listening"
+        return Program(name="azurite", command=command, ready=ready)
 
     def create_tables_and_queues(self, certificates: Certificates) -> None:
         """Make what the app needs and find it already there after a restart."""

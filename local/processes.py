@@ -5,21 +5,20 @@ thread has to read one, and what was said is still there afterwards. A program i
 own words say so in that file.
 
 A parent that is killed cannot clean up, so every child has to notice by itself that its parent is
-gone. The Python servers watch for it (`stop_with_parent`), Node gets `local/stop_with_parent.cjs`.
+gone. The Python servers watch for it themselves; Node gets `local/stop_with_parent.cjs`.
 """
 
 import contextlib
 import os
 import secrets
-import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROJECT = Path(__file__).parent.parent
 POLL_SECONDS = 0.02
 STOP_SECONDS = 10.0
 
@@ -30,7 +29,7 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to start, and the words with which it says that it can be used."""
+    """What to start, and how the line begins with which it says that it can be used."""
 
     name: str
     command: tuple[str, ...]
@@ -93,13 +92,14 @@ class _Running:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=PROJECT,
                 env={**os.environ, **program.environment, "PYTHONUNBUFFERED": "1"},
                 # A Ctrl-C in the terminal reaches only us; we stop the children in good order.
                 start_new_session=True,
             )
 
     def wait_until_ready(self, deadline: float) -> None:
-        while self._program.ready not in self._output():
+        while not self._has_said(self._program.ready):
             if self.process.poll() is not None:
                 raise NotStarted(self._why(f"ended with status {self.process.returncode}"))
             if time.monotonic() > deadline:
@@ -117,6 +117,9 @@ class _Running:
             self.process.kill()
             self.process.wait()
 
+    def _has_said(self, words: str) -> bool:
+        return any(line.startswith(words) for line in self._output().splitlines())
+
     def _output(self) -> str:
         with self._log.open("rb") as output:
             output.seek(self._start_of_output)
@@ -125,18 +128,6 @@ class _Running:
     def _why(self, what: str) -> str:
         last_lines = "\n".join(self._output().splitlines()[-30:])
         return f"{self._program.name} {what}. It printed:\n{last_lines}"
-
-
-def stop_with_parent(seconds: float = 0.5) -> None:
-    """End this process (as by SIGTERM) once the process that started it is gone."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(seconds)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="stop-with-parent", daemon=True).start()
 
 
 def free_ports(count: int) -> list[int]:
