@@ -320,7 +320,14 @@ class Directory(Protocol):
         ...
 
     async def add_certificate(
-        self, token: Secret, client_id: str, *, name: str, der: bytes, start: datetime, end: datetime
+        self,
+        token: Secret,
+        client_id: str,
+        *,
+        name: str,
+        der: bytes,
+        start: datetime,
+        end: datetime,
     ) -> None:
         """Add a certificate beside the ones that are there; done already is fine."""
         ...

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.asymmetric import utils as asymmetric_utils
 from cryptography.x509.oid import NameOID
 
 Sign = Callable[[bytes], Awaitable[bytes]]
@@ -59,7 +58,7 @@ class _Elsewhere(rsa.RSAPrivateKey):
         self,
         data: Any,
         padding: padding.AsymmetricPadding,
-        algorithm: asymmetric_utils.Prehashed | hashes.HashAlgorithm,
+        algorithm: Any,
     ) -> bytes:
         self.seen = bytes(data)
         return self._signature

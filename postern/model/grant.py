@@ -64,7 +64,9 @@ class Rhythm:
     keep_alive: timedelta
     margin: timedelta
 
-    def next_due(self, accesses: tuple[Access | None, ...], now: datetime, jitter: float) -> datetime:
+    def next_due(
+        self, accesses: tuple[Access | None, ...], now: datetime, jitter: float
+    ) -> datetime:
         """Return when to refresh next: keep-alive, or ahead of the expiry of a token in use.
 
         Args:

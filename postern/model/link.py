@@ -62,12 +62,9 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A row of table `pending` too: what the last page of a sign-in says, found by its ticket."""
+class Ending:
+    """How a sign-in ended, for its last page. *reason* is None when the mailbox was connected."""
 
-    hash: str
-    config: str
-    expires: datetime
     reason: str | None = None
     correlation_id: str | None = None
     detail: dict[str, str] | None = None
@@ -75,3 +72,13 @@ class Outcome:
     protocols: tuple[Protocol, ...] = ()
     missing: tuple[Protocol, ...] = ()
     return_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A row of table `pending` too: an ending, found by its ticket until it expires."""
+
+    hash: str
+    config: str
+    expires: datetime
+    ending: Ending

@@ -49,9 +49,7 @@ def resources(protocols: Iterable[Protocol]) -> tuple[Resource, ...]:
     return tuple(resource for resource in Resource if resource in wanted)
 
 
-def scopes(
-    protocols: Iterable[Protocol], resource: Resource | None = None
-) -> tuple[str, ...]:
+def scopes(protocols: Iterable[Protocol], resource: Resource | None = None) -> tuple[str, ...]:
     """Return the scopes of *protocols*; of one *resource* only when given."""
     return tuple(
         scope

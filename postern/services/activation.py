@@ -6,8 +6,14 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 
-from postern.errors import Conflict, Conflicting, NotFound, PosternError, ProviderRefused
-from postern.model.caller import Caller
+from postern.errors import (
+    Conflict,
+    Conflicting,
+    NotFound,
+    PosternError,
+    ProviderRefused,
+    Unavailable,
+)
 from postern.model.config import Config, ConfigState, CredentialKind, Problem
 from postern.model.explanations import explain
 from postern.model.failure import classify
@@ -58,7 +64,7 @@ class Activation:
         self._deployment = deployment
         self._clock = clock
 
-    async def activate(self, by: Caller, wanted: Wanted, secret: Secret | None) -> Config:
+    async def activate(self, by: str, wanted: Wanted, secret: Secret | None) -> Config:
         """Activate a configuration; without a secret its credential must be trusted already.
 
         The config returned is `active`, `handing-over`, `awaiting-trust`, or `failed` with its
@@ -76,8 +82,11 @@ class Activation:
         await self._note(by, config, "activated")
         return config
 
-    async def verify(self, by: Caller, config_id: str) -> Config:
-        """Try the credential again, for a hand-over that an admin or Entra had to finish."""
+    async def verify(self, by: str, config_id: str) -> Config:
+        """Try the credential again, for a hand-over that an admin or Entra had to finish.
+
+        *by* names the caller for the audit.
+        """
         known = await self.find(config_id)
         config = known.value
         if config.state is ConfigState.ACTIVE:
@@ -100,7 +109,7 @@ class Activation:
     async def _with_secret(self, known: Versioned[Config], secret: Secret) -> Config:
         config = known.value
         custody = await self._custody.open(config)
-        offered, problem = False, None
+        offered, problem, unavailable = False, None, None
         try:
             await self._custody.take(custody, secret)
             proof = await self._provider.prove_secret(config.app, secret)
@@ -111,13 +120,16 @@ class Activation:
                 offered = await self._hand_over.offer(config, proof.graph_token)
         except ProviderRefused as refusal:
             problem = _problem(refusal)
+        except Unavailable as exc:
+            problem, unavailable = Problem(code=exc.code, description=exc.description), exc
         finally:
             custody, config = await self._remove(custody, config)
         if problem:
-            return await self._finish(known, config, ConfigState.FAILED, problem)
-        return await self._settle(
-            Versioned(config, known.etag), custody=custody, offered=offered
-        )
+            failed = await self._finish(known, config, ConfigState.FAILED, problem)
+            if unavailable:
+                raise unavailable
+            return failed
+        return await self._settle(Versioned(config, known.etag), custody=custody, offered=offered)
 
     async def _remove(self, custody: Custody, config: Config) -> tuple[Custody, Config]:
         """Remove the secret, also after any failure. What fails here, the sweeper repeats."""
@@ -219,13 +231,13 @@ class Activation:
     def _overdue(self, config: Config) -> bool:
         return config.intake_deadline is None or self._clock.now() > config.intake_deadline
 
-    async def _note(self, by: Caller, config: Config, did: str) -> None:
+    async def _note(self, by: str, config: Config, did: str) -> None:
         problem = config.problem
         await self._audit.append(
             Event(
                 at=self._clock.now(),
                 config=config.id,
-                caller=by.id,
+                caller=by,
                 did=did,
                 what=config.id,
                 result=problem.code if problem else config.state.value,
@@ -236,6 +248,4 @@ class Activation:
 
 def _problem(refusal: ProviderRefused) -> Problem:
     cause = classify(refusal).cause
-    return Problem(
-        code=cause, description=explain(cause), correlation_id=refusal.correlation_id
-    )
+    return Problem(code=cause, description=explain(cause), correlation_id=refusal.correlation_id)

@@ -4,7 +4,7 @@ import base64
 import logging
 from dataclasses import replace
 
-from postern.errors import ProviderRefused
+from postern.errors import ProviderRefused, Unavailable
 from postern.model.config import Config, CredentialKind
 from postern.model.failure import classify
 from postern.model.receipt import Custody
@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 # What Entra answers while the credential is not there, or not yet known to all its servers.
 _NOT_TRUSTED_YET = frozenset({"trust-not-replicated", "trust-mismatch", "certificate-unknown"})
-_FORBIDDEN = 403
 
 BY_HAND = (
     "The app may not change its own registration, so the pasted secret is still valid in Entra."
@@ -63,7 +62,10 @@ class HandOver:
             raise
 
     async def offer(self, config: Config, graph_token: Secret) -> bool:
-        """Add our credential to the registration; False when the app has no right to."""
+        """Add our credential to the registration; False when that is left to an admin.
+
+        Graph's refusal is no failure of the activation: the admin's road stays open.
+        """
         try:
             if config.credential is CredentialKind.MANAGED_IDENTITY:
                 await self._directory.add_federated_credential(
@@ -82,10 +84,9 @@ class HandOver:
                     start=config.certificate.not_before,
                     end=config.certificate.not_after,
                 )
-        except ProviderRefused as refusal:
-            if refusal.status == _FORBIDDEN:
-                return False
-            raise
+        except (ProviderRefused, Unavailable) as exc:
+            log.info("credential not added config=%s why=%s", config.id, exc)
+            return False
         return True
 
     async def find_password(
@@ -94,8 +95,8 @@ class HandOver:
         """Note which password of the registration is the pasted one, while we have it."""
         try:
             key_id = await self._directory.password_id(graph_token, config.client_id, secret)
-        except ProviderRefused as refusal:
-            log.info("password not looked up config=%s status=%s", config.id, refusal.status)
+        except (ProviderRefused, Unavailable) as exc:
+            log.info("password not looked up config=%s why=%s", config.id, exc)
             return replace(custody, entra_note=BY_HAND)
         return replace(custody, entra_key_id=key_id, entra_note="" if key_id else AMBIGUOUS)
 
@@ -107,7 +108,7 @@ class HandOver:
             await self._directory.remove_password(
                 proof.graph_token, config.client_id, custody.entra_key_id
             )
-        except ProviderRefused as refusal:
-            log.warning("password not removed config=%s status=%s", config.id, refusal.status)
+        except (ProviderRefused, Unavailable) as exc:
+            log.warning("password not removed config=%s why=%s", config.id, exc)
             return replace(custody, entra_note=BY_HAND)
         return replace(custody, entra_removed_at=self._clock.now(), entra_note="")

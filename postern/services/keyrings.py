@@ -23,9 +23,7 @@ class KeyRings:
     async def new_key(self) -> DataKey:
         """Return a new data key, wrapped."""
         wrapped, version = await self._vault.wrap(WRAPPING_KEY, secrets.token_bytes(32))
-        return DataKey(
-            id=new_key_id(), kek=version, wrapped=base64.b64encode(wrapped).decode()
-        )
+        return DataKey(id=new_key_id(), kek=version, wrapped=base64.b64encode(wrapped).decode())
 
     async def of(self, config: Config) -> KeyRing:
         """Return the config's ring; many callers at once share one unwrapping."""
@@ -48,7 +46,5 @@ class KeyRings:
                 for key in config.data_keys
             )
         )
-        ciphers = {
-            key.id: AESGCM(data) for key, data in zip(config.data_keys, plain, strict=True)
-        }
+        ciphers = {key.id: AESGCM(data) for key, data in zip(config.data_keys, plain, strict=True)}
         return KeyRing(newest=config.data_keys[-1].id, ciphers=ciphers)

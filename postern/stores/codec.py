@@ -10,6 +10,7 @@ import msgspec
 from postern.ports import Value
 
 _T = TypeVar("_T")
+_NESTED = msgspec.inspect.VarTupleType | msgspec.inspect.DictType | msgspec.inspect.DataclassType
 
 
 def encode(record: Any) -> dict[str, Value]:
@@ -28,29 +29,23 @@ def encode(record: Any) -> dict[str, Value]:
 
 def decode(kind: type[_T], columns: Mapping[str, Value]) -> _T:
     """Return the *kind* that *columns* write. Columns of a newer version are passed over."""
-    plain = {
-        name: msgspec.json.decode(value) if nested and isinstance(value, str) else value
-        for name, nested in _fields(kind).items()
-        if (value := columns.get(name)) is not None
-    }
-    return msgspec.convert(plain, kind, builtin_types=(bytes,))
+    values: dict[str, Any] = {}
+    for name, (hint, nested) in _fields(kind).items():
+        if (value := columns.get(name)) is None:
+            continue
+        if nested:
+            values[name] = msgspec.json.decode(str(value), type=hint)
+        else:
+            values[name] = msgspec.convert(value, hint, builtin_types=(bytes,))
+    return kind(**values)
 
 
 @functools.cache
-def _fields(kind: type) -> dict[str, bool]:
-    return {name: not _is_plain(hint) for name, hint in get_type_hints(kind).items()}
+def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
+    return {name: (hint, _is_nested(hint)) for name, hint in get_type_hints(kind).items()}
 
 
-def _is_plain(hint: Any) -> bool:
+def _is_nested(hint: Any) -> bool:
     info = msgspec.inspect.type_info(hint)
     kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
-    return not any(
-        isinstance(
-            kind,
-            msgspec.inspect.VarTupleType
-            | msgspec.inspect.DictType
-            | msgspec.inspect.DataclassType
-            | msgspec.inspect.ListType,
-        )
-        for kind in kinds
-    )
+    return any(isinstance(kind, _NESTED) for kind in kinds)

@@ -45,9 +45,7 @@ class ConfigStore:
 
     async def save(self, known: Versioned[Config], changed: Config) -> Versioned[Config]:
         """Write *changed* over the version that was read. Raises `Conflicting`."""
-        row = await self._records.replace(
-            TABLE, to_row(changed, _CONFIG, changed.id, known.etag)
-        )
+        row = await self._records.replace(TABLE, to_row(changed, _CONFIG, changed.id, known.etag))
         return Versioned(changed, row.etag or "")
 
     async def all(self) -> AsyncIterator[Versioned[Config]]:

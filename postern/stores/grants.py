@@ -117,7 +117,7 @@ class GrantStore:
         return cursor, keys
 
     async def advance(self, shard: str, known: Versioned[Cursor] | None, cursor: Cursor) -> None:
-        """Write the cursor. Raises `Conflicting` or `AlreadyThere` when another timer was faster."""
+        """Write the cursor. Raises `Conflicting` or `AlreadyThere` if another was faster."""
         row = to_row(cursor, shard, _CURSOR, known.etag if known else None)
         if known is None:
             await self._records.insert(TABLE, row)

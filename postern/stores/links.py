@@ -91,9 +91,7 @@ class PendingStore:
         """Delete what expired before *now* (ISO 8601); return how many rows."""
         count, mark = 0, None
         while True:
-            page = await self._records.page(
-                PENDING, first="", before="\x7f", limit=1000, mark=mark
-            )
+            page = await self._records.page(PENDING, first="", before="\x7f", limit=1000, mark=mark)
             for row in page.rows:
                 if str(row.values["expires"]) < now:
                     await self._records.delete(PENDING, replace(row, etag=None))

@@ -1,0 +1,80 @@
+"""Mailboxes for people: list, show, disconnect."""
+
+from postern.errors import Conflict, Conflicting, Malformed, NotFound
+from postern.model.caller import Action, Caller, Thing
+from postern.model.grant import Grant
+from postern.model.mailbox import Mailbox, MailboxId
+from postern.ports import Clock
+from postern.services.callers import require
+from postern.stores.audit import AuditStore, Event
+from postern.stores.grants import GrantStore
+from postern.stores.mailboxes import MailboxPage, MailboxStore
+
+_TRIES = 5
+
+
+class Mailboxes:
+    """Reads the rows for people, and erases a mailbox wholly."""
+
+    def __init__(
+        self, *, mailboxes: MailboxStore, grants: GrantStore, audit: AuditStore, clock: Clock
+    ) -> None:
+        self._mailboxes = mailboxes
+        self._grants = grants
+        self._audit = audit
+        self._clock = clock
+
+    async def page(
+        self, caller: Caller, config: str, *, limit: int, mark: str | None
+    ) -> MailboxPage:
+        """Return a page of a config's mailboxes; of the caller's client only, if it has one."""
+        require(caller, Action.MAILBOXES_SEE, Thing(config=config, client=caller.client))
+        page = await self._mailboxes.page(config, limit=limit, mark=mark)
+        mine = [m for m in page.mailboxes if caller.client in (None, m.client)]
+        return MailboxPage(mailboxes=mine, mark=page.mark)
+
+    async def show(self, caller: Caller, mailbox: str) -> tuple[Mailbox, Grant | None]:
+        """Return a mailbox and its grant, which decides where the two differ."""
+        found = await self._find(caller, Action.MAILBOXES_SEE, mailbox)
+        grant = await self._grants.find(found.id)
+        return found, grant.value if grant else None
+
+    async def disconnect(self, caller: Caller, mailbox: str) -> None:
+        """Erase the grant, its schedule and the mailbox's row, in this order.
+
+        A crash in between leaves a row without tokens, and calling again finishes it. Consent at
+        Microsoft is the owner's to withdraw: there is no call for us to make.
+        """
+        found = await self._find(caller, Action.MAILBOXES_END, mailbox)
+        for _ in range(_TRIES):
+            known = await self._grants.find(found.id)
+            if known is None:
+                break
+            try:
+                await self._grants.remove(known)
+            except Conflicting:
+                continue  # a refresh wrote meanwhile
+            break
+        else:
+            raise Conflict("busy", "The mailbox is being refreshed; try again.")
+        await self._mailboxes.remove(found)
+        await self._audit.append(
+            Event(
+                at=self._clock.now(),
+                config=found.config,
+                caller=caller.id,
+                did="disconnected",
+                what=str(found.id),
+            )
+        )
+
+    async def _find(self, caller: Caller, action: Action, mailbox: str) -> Mailbox:
+        mailbox_id = MailboxId.parse(mailbox)
+        if mailbox_id is None:
+            raise Malformed("mailbox-malformed", "This is no mailbox id.")
+        known = await self._mailboxes.find(mailbox_id)
+        client = known.value.client if known else caller.client
+        require(caller, action, Thing(config=mailbox_id.config, client=client))
+        if known is None:
+            raise NotFound("mailbox-unknown", "There is no such mailbox.")
+        return known.value
