@@ -22,6 +22,6 @@ echo "setting up $folder (Python ${wanted%% *}; up to a minute)"
 if [ "$(version "$folder/bin/python" || true)" != "$wanted" ]; then
   "$python" -m venv --clear "$folder"
 fi
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
+"$folder/bin/python" -m pip install -qq --disable-pip-version-check \
   --require-hashes -r requirements-dev.txt
 touch "$folder/ready"
