@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Stack:
         return CryptographyClient(key_id, token, **self.options())
 
     def call(
-        self, method: str, path: str, token: str | None = None, json: object = None
+        self, method: str, path: str, token: str | None = None, json: Any = None
     ) -> requests.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return requests.request(
@@ -266,7 +267,7 @@ def test_what_is_deleted_can_be_found_until_it_is_purged(stack: Stack, name: str
         client.begin_delete_secret(held, _polling_interval=0.05).wait()
         assert stack.found(needle)
         client.purge_deleted_secret(held)
-        eventually(lambda needle=needle: not stack.found(needle))
+        eventually(partial(lambda sought: not stack.found(sought), needle))
 
 
 def test_retention_ends_what_nobody_purged(stack: Stack, name: str, made: Issuer):
