@@ -1,4 +1,4 @@
-"""What one local deployment is: its ports and the platform's keys, the same after a restart."""
+"""What one local deployment is: its addresses and the platform's keys, the same after a restart."""
 
 import json
 import secrets
@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
+from local.azurite import Azurite
 from local.processes import free_ports
 
 
@@ -55,6 +56,35 @@ class Deployment:
     master_key: str = field(default_factory=_key, repr=False)
     function_key: str = field(default_factory=_key, repr=False)
     identity_header: str = field(default_factory=_key, repr=False)
+
+    @property
+    def base_url(self) -> str:
+        return f"https://127.0.0.1:{self.ports.app}"
+
+    @property
+    def entra_url(self) -> str:
+        # `localhost` is another site than 127.0.0.1: cookies behave as they do in production.
+        return f"https://localhost:{self.ports.entra}"
+
+    @property
+    def intake_url(self) -> str:
+        return f"https://127.0.0.1:{self.ports.intake}"
+
+    @property
+    def keys_url(self) -> str:
+        return f"https://127.0.0.1:{self.ports.keys}"
+
+    @property
+    def mail_url(self) -> str:
+        return f"https://127.0.0.1:{self.ports.mail_control}"
+
+    @property
+    def smtp(self) -> tuple[str, int]:
+        return "127.0.0.1", self.ports.smtp
+
+    @property
+    def azurite(self) -> Azurite:
+        return Azurite(blob=self.ports.blob, queue=self.ports.queue, table=self.ports.table)
 
     @classmethod
     def of(cls, folder: Path, ports: Ports | None, *, keep: bool) -> Self:

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Self
 
 from local import seed
-from local.azurite import Azurite
 from local.certificates import throw_away
 from local.control import Control
 from local.deployment import KNOWN, Deployment, Ports
-from local.processes import Processes, Program
+from local.processes import PROJECT, Processes
+from local.programs import Programs, app_settings
 
-PROJECT = Path(__file__).parent.parent
 RUN_FOLDER = PROJECT / ".run"
 
 # A timer that fires once a year is one that a test fires itself, through /admin/functions.
@@ -37,7 +36,7 @@ EVERY_TEN_SECONDS = "*/10 * * * * *"
 
 
 class Stack:
-    """A local deployment: the stand-ins, what is in them, and the app in its dev host."""
+    """A local deployment that can be started and stopped, and what reaches into it."""
 
     def __init__(
         self,
@@ -51,50 +50,25 @@ class Stack:
         self.folder = folder
         self.deployment = Deployment.of(folder, ports, keep=keep)
         self.certificates = throw_away(folder / "certificates")
+        self.settings = {**app_settings(self.deployment, schedule), **(settings or {})}
         self.processes = Processes(folder / "logs")
+        self.entra = Control(self.deployment.entra_url, self.certificates.ca)
+        self.intake_vault = Control(self.deployment.intake_url, self.certificates.ca)
+        self.keys_vault = Control(self.deployment.keys_url, self.certificates.ca)
+        self.mail = Control(self.deployment.mail_url, self.certificates.ca)
         self._state = folder / "state" if keep else None
-        self._schedule = schedule
-        self._more_settings = dict(settings or {})
-
-        ports = self.deployment.ports
-        self.azurite = Azurite(blob=ports.blob, queue=ports.queue, table=ports.table)
-        self.base_url = f"https://127.0.0.1:{ports.app}"
-        # `localhost` is another site than 127.0.0.1: cookies behave as they do in production.
-        self.entra_url = f"https://localhost:{ports.entra}"
-        self.intake_url = f"https://127.0.0.1:{ports.intake}"
-        self.keys_url = f"https://127.0.0.1:{ports.keys}"
-        self.mail_url = f"https://127.0.0.1:{ports.mail_control}"
-        self.smtp = ("127.0.0.1", ports.smtp)
-
-    # --- controls of the stand-ins ---
-
-    @property
-    def entra(self) -> Control:
-        return Control(self.entra_url, self.certificates.ca)
-
-    @property
-    def intake_vault(self) -> Control:
-        return Control(self.intake_url, self.certificates.ca)
-
-    @property
-    def keys_vault(self) -> Control:
-        return Control(self.keys_url, self.certificates.ca)
-
-    @property
-    def mail(self) -> Control:
-        return Control(self.mail_url, self.certificates.ca)
-
-    # --- life ---
+        self._programs = Programs(self.deployment, self.certificates, self._state)
 
     def start(self, *, app: bool = True) -> Self:
         """Start the stand-ins side by side, fill them the first time, then start the app."""
-        if self._state and not self.deployment.seeded:
-            shutil.rmtree(self._state, ignore_errors=True)  # a start that was cut off half way
         if self._state:
+            if not self.deployment.seeded:  # what is there was cut off while it was filled
+                shutil.rmtree(self._state, ignore_errors=True)
             self._state.mkdir(parents=True, exist_ok=True)
-        self.processes.start(*self._stand_ins())
+        self.processes.start(*self._programs.stand_ins())
         try:
-            self._fill()
+            if not self.deployment.seeded:
+                self._fill()
             if app:
                 self.start_app()
         except BaseException:
@@ -103,7 +77,7 @@ class Stack:
         return self
 
     def start_app(self) -> None:
-        self.processes.start(self._app())
+        self.processes.start(self._programs.app(self.settings))
 
     def stop_app(self) -> None:
         self.processes.stop("app")
@@ -115,10 +89,9 @@ class Stack:
     def stop(self) -> None:
         """Stop the app first, while it can still write what it holds, then the rest."""
         if "app" in self.processes.pids:
-            self.processes.stop("app")
+            self.stop_app()
         self.processes.stop()
-        if not self._state:
-            self.deployment.seeded = False
+        self.deployment.seeded = self.deployment.seeded and self._state is not None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -127,115 +100,23 @@ class Stack:
         self.stop()
 
     def _fill(self) -> None:
-        if self.deployment.seeded:
-            return
         deployment = self.deployment
         with ThreadPoolExecutor() as pool:
-            parts = [
+            parts = (
                 pool.submit(
                     seed.seed_entra,
                     self.entra,
-                    base_url=self.base_url,
+                    base_url=deployment.base_url,
                     identity_header=deployment.identity_header,
                 ),
                 pool.submit(seed.seed_keys_vault, self.keys_vault),
-                pool.submit(self.azurite.create_tables_and_queues, self.certificates),
-            ]
+                pool.submit(deployment.azurite.create_tables_and_queues, self.certificates),
+            )
         for part in parts:
             part.result()
         deployment.seeded = True
         if self._state:
             deployment.remember(self.folder)
-
-    # --- programs ---
-
-    def settings(self) -> dict[str, str]:
-        """What the app is given as its environment, as a deployment would by its app settings."""
-        return {
-            "FUNCTIONS_WORKER_RUNTIME": "python",
-            "AzureWebJobsStorage": self.azurite.connection_string,
-            "IDENTITY_ENDPOINT": f"{self.entra_url}/msi/token",
-            "IDENTITY_HEADER": self.deployment.identity_header,
-            "POSTERN_BASE_URL": self.base_url,
-            "POSTERN_TENANT_ID": seed.CONTOSO,
-            "POSTERN_IDENTITY_CLIENT_ID": seed.IDENTITY_CLIENT_ID,
-            "POSTERN_IDENTITY_PRINCIPAL_ID": seed.IDENTITY_PRINCIPAL_ID,
-            "POSTERN_TABLES_URL": self.azurite.tables_url,
-            "POSTERN_INTAKE_VAULT_URL": self.intake_url,
-            "POSTERN_KEYS_VAULT_URL": self.keys_url,
-            "POSTERN_AUTHORITY_HOST": self.entra_url,
-            "POSTERN_GRAPH_URL": self.entra_url,
-            "POSTERN_REFRESH_SCHEDULE": self._schedule,
-            "POSTERN_SWEEP_SCHEDULE": self._schedule,
-            **self._more_settings,
-        }
-
-    def _stand_ins(self) -> tuple[Program, ...]:
-        ports = self.deployment.ports
-        location = self._state / "azurite" if self._state else None
-        return (
-            self.azurite.program(self.certificates, location=location),
-            self._python(
-                "entra",
-                *("--port", str(ports.entra), "--base-url", self.entra_url),
-                *self._state_file("entra"),
-            ),
-            self._vault("intake", ports.intake, seed.INTAKE_RIGHTS),
-            self._vault("keys", ports.keys, seed.KEYS_RIGHTS, "--purge-protection"),
-            self._python(
-                "mail",
-                *("--port", str(ports.smtp), "--control-port", str(ports.mail_control)),
-                *("--entra", self.entra_url),
-            ),
-        )
-
-    def _vault(self, name: str, port: int, rights: tuple[str, ...], *more: str) -> Program:
-        return self._python(
-            "keyvault",
-            *("--port", str(port), "--vault", name),
-            *("--entra", self.entra_url, "--tenant", seed.CONTOSO),
-            *("--allow", f"{seed.IDENTITY_PRINCIPAL_ID}={','.join(rights)}"),
-            *self._state_file(f"{name}-vault"),
-            *more,
-            name=f"{name}-vault",
-        )
-
-    def _app(self) -> Program:
-        deployment = self.deployment
-        return self._python(
-            "devhost",
-            str(PROJECT),
-            *("--port", str(deployment.ports.app)),
-            *("--master-key", deployment.master_key),
-            *("--function-key", deployment.function_key),
-            name="app",
-            environment=self.settings(),
-        )
-
-    def _state_file(self, name: str) -> tuple[str, ...]:
-        return ("--state", str(self._state / f"{name}.json")) if self._state else ()
-
-    def _python(
-        self,
-        module: str,
-        *arguments: str,
-        name: str | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> Program:
-        return Program(
-            name=name or module,
-            command=(
-                *(sys.executable, "-m", f"local.{module}", *arguments),
-                *("--cert", str(self.certificates.cert), "--key", str(self.certificates.key)),
-            ),
-            environment={
-                **self.certificates.environment,
-                # A company's proxy has no business between programs of one machine.
-                "NO_PROXY": "localhost,127.0.0.1",
-                "no_proxy": "localhost,127.0.0.1",
-                **(environment or {}),
-            },
-        )
 
 
 def stay(stack: Stack) -> int:
@@ -250,7 +131,10 @@ def stay(stack: Stack) -> int:
 
 
 def _main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m local.stack",
+        description="Start the local stack on its well-known ports and stay until Ctrl-C.",
+    )
     parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
     parser.add_argument(
         "--no-app",
@@ -263,9 +147,10 @@ def _main() -> int:
     try:
         stack.start(app=not given.no_app)
         if given.no_app:
-            _write_local_settings({**stack.settings(), **stack.certificates.environment})
-        print(f"ready {stack.base_url} entra={stack.entra_url} logs={stack.folder / 'logs'}")
-        print(f"master key {stack.deployment.master_key}", flush=True)
+            _write_local_settings({**stack.settings, **stack.certificates.environment})
+        deployment = stack.deployment
+        print(f"ready {deployment.base_url} entra={deployment.entra_url} logs={given.folder}/logs")
+        print(f"master key {deployment.master_key}", flush=True)
         return stay(stack)
     except KeyboardInterrupt:
         return 0

@@ -14,8 +14,8 @@ from azure.data.tables import TableServiceClient
 from local import seed
 from local.azurite import ACCOUNT, ACCOUNT_KEY, TABLES
 from local.deployment import Deployment, Ports
-from local.processes import NotStarted, Processes, Program
-from local.stack import PROJECT, Stack
+from local.processes import PROJECT, NotStarted, Processes, Program
+from local.stack import Stack
 
 
 def is_running(pid: int) -> bool:
@@ -39,7 +39,7 @@ def python(name: str, code: str) -> Program:
 
 def tables(stack: Stack) -> TableServiceClient:
     return TableServiceClient(
-        stack.azurite.tables_url,
+        stack.deployment.azurite.tables_url,
         credential=AzureNamedKeyCredential(ACCOUNT, ACCOUNT_KEY),
         connection_verify=str(stack.certificates.ca),
     )

@@ -142,7 +142,7 @@ def test_local_settings_are_never_committed():
 
 def test_the_example_settings_are_those_that_the_local_stack_gives(tmp_path):
     example = json.loads((PROJECT / "local.settings.json.example").read_text())
-    given = Stack(tmp_path).settings()
+    given = Stack(tmp_path).settings
     assert example["IsEncrypted"] is False
     has_a_default = {"POSTERN_KEEP_ALIVE_SECONDS", "POSTERN_INTAKE_SECONDS"}
     trust = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
