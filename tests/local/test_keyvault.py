@@ -3,7 +3,10 @@
 import base64
 import json
 import os
+import socket
 import stat
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -417,3 +420,27 @@ def test_a_restart_loses_nothing_and_a_purge_reaches_the_file(
         assert not second.found(value.encode())
     assert list(tmp_path.iterdir()) == [state]
     assert value not in state.read_text()
+
+
+def test_it_ends_when_its_parent_is_gone(made: Issuer):
+    """A killed test run leaves no server, and no secret in its memory, behind."""
+    parent = (
+        "import subprocess, sys\n"
+        "print(subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE).stdout.readline())"
+    )
+    command = [sys.executable, "-m", "local.keyvault", "--port", "0", "--entra", made.url]
+    command += ["--cert", str(made.cert), "--key", str(made.key), *rights()]
+    started = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", parent, *command],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+    )
+    port = int(started.stdout.split("127.0.0.1:")[1].split()[0])
+
+    def ended() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) != 0
+
+    eventually(ended)
