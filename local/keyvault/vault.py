@@ -37,6 +37,7 @@ class Vault:
             file=file,
         )
         if file is not None:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # A writer that was killed half-way leaves its temporary file, with values in it.
             for leftover in file.parent.glob(f".{file.name}.*.tmp"):
                 leftover.unlink()

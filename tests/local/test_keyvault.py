@@ -391,7 +391,7 @@ def test_an_expired_or_disabled_key_does_not_sign(
 def test_a_restart_loses_nothing_and_a_purge_reaches_the_file(
     made: Issuer, tmp_path: Path, name: str
 ):
-    state, value = tmp_path / "vault.json", os.urandom(16).hex()
+    state, value = tmp_path / "state" / "vault.json", os.urandom(16).hex()
     options = [*rights(), "--state", str(state)]
     with stand_in("local.keyvault", made, *options) as ready:
         first = Stack(made, ready.split()[0])
@@ -402,7 +402,7 @@ def test_a_restart_loses_nothing_and_a_purge_reaches_the_file(
         with first.crypto(key["key"]["kid"], SIGNER) as crypto:
             signed = crypto.sign(SignatureAlgorithm.rs256, b"d" * 32).signature
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
-    leftover = tmp_path / ".vault.json.killed.tmp"
+    leftover = state.parent / ".vault.json.killed.tmp"
     leftover.write_text(value)
 
     with stand_in("local.keyvault", made, *options) as ready:
@@ -418,7 +418,7 @@ def test_a_restart_loses_nothing_and_a_purge_reaches_the_file(
             client.purge_deleted_secret(held)
         eventually(lambda: value not in state.read_text())
         assert not second.found(value.encode())
-    assert list(tmp_path.iterdir()) == [state]
+    assert list(state.parent.iterdir()) == [state]
     assert value not in state.read_text()
 
 
