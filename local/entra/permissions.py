@@ -1,0 +1,128 @@
+"""Resources and their permissions, and how a `scope` parameter is read.
+
+A permission of Graph and one of Exchange may bear the same name (`SMTP.Send`), and a bare name
+means Graph. That is how an app gets a token with the wrong audience, so the two are kept apart.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from local.entra.errors import Refused
+
+_MAIL = MappingProxyType(
+    {
+        "Mail.Read": "Read your mail",
+        "Mail.ReadWrite": "Read and write your mail",
+        "Mail.Send": "Send mail as you",
+        "IMAP.AccessAsUser.All": "Read and write your mail over IMAP",
+        "POP.AccessAsUser.All": "Read your mail over POP",
+        "SMTP.Send": "Send mail as you over SMTP",
+    }
+)
+_SIGN_IN = MappingProxyType(
+    {
+        "openid": "Sign you in",
+        "profile": "View your basic profile",
+        "email": "View your email address",
+        "offline_access": "Maintain access to data you have given it access to",
+    }
+)
+DEFAULT = ".default"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    name: str
+    app_id: str
+    uris: tuple[str, ...]
+    scopes: Mapping[str, str] = field(hash=False)
+    roles: tuple[str, ...] = ()
+
+
+GRAPH = Resource(
+    "Microsoft Graph",
+    "00000003-0000-0000-c000-000000000000",
+    ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"),
+    {"User.Read": "Sign you in and read your profile", **_MAIL, **_SIGN_IN},
+    ("Application.ReadWrite.All", "Application.ReadWrite.OwnedBy", "Application.Read.All"),
+)
+OUTLOOK = Resource(
+    "Office 365 Exchange Online",
+    "00000002-0000-0ff1-ce00-000000000000",
+    (
+        "https://outlook.office.com",
+        "https://outlook.office365.com",
+        "00000002-0000-0ff1-ce00-000000000000",
+    ),
+    _MAIL,
+)
+BY_ID = {one.app_id: one for one in (GRAPH, OUTLOOK)}
+# Resources that an app alone (or an identity) may ask a token for; they have no scopes here.
+PLATFORM_URIS = ("https://storage.azure.com", "https://vault.azure.net")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    resource: Resource
+    audience: str
+    name: str
+
+    @property
+    def is_sign_in(self) -> bool:
+        return self.name in _SIGN_IN
+
+    @property
+    def words(self) -> str:
+        return self.resource.scopes[self.name]
+
+    @property
+    def full(self) -> str:
+        """Graph's scopes are named briefly in answers, those of others in full, as Entra does."""
+        return self.name if self.resource is GRAPH else f"{self.audience}/{self.name}"
+
+
+def parse(text: str, *, unknown_scope: int = 70011) -> list[Scope]:
+    """Read a scope parameter; `unknown_scope` is the number that the endpoint refuses with."""
+    scopes = [_one(part, text, unknown_scope) for part in dict.fromkeys(text.split())]
+    kinds = {one.name == DEFAULT for one in scopes if not one.is_sign_in}
+    if len(kinds) == 2:
+        raise Refused(70011, scope=f"{text} (.default can't be combined with other scopes)")
+    return scopes
+
+
+def _one(part: str, whole: str, unknown_scope: int) -> Scope:
+    audience, slash, name = part.rpartition("/")
+    if not slash:
+        resource, audience = GRAPH, GRAPH.uris[0]
+    else:
+        # "https://graph.microsoft.com//.default" is legal and means an audience with a slash.
+        audience = audience.rstrip("/")
+        resource = resource_of(audience)
+    if name == DEFAULT:
+        return Scope(resource, audience, DEFAULT)
+    known = {one.lower(): one for one in resource.scopes}
+    if name.lower() not in known:
+        raise Refused(unknown_scope, scope=whole, resource=resource.name)
+    return Scope(resource, audience, known[name.lower()])
+
+
+def resource_of(uri: str) -> Resource:
+    for resource in BY_ID.values():
+        if uri.lower() in resource.uris:
+            return resource
+    raise Refused(500011, resource=uri)
+
+
+def single_resource(scopes: Iterable[Scope], text: str) -> Scope:
+    """Return a scope of the one resource asked for: a token has one audience."""
+    targets = [one for one in scopes if not one.is_sign_in]
+    if len({one.audience for one in targets}) > 1:
+        raise Refused(28000, scope=text)
+    return targets[0] if targets else Scope(GRAPH, GRAPH.uris[0], "openid")
+
+
+def registered(listed: Iterable[str], resource: Resource) -> list[str]:
+    """What a registration lists for a resource: the meaning of `.default`."""
+    found = (_one(entry, entry, 70011) for entry in listed)
+    return [one.name for one in found if one.resource is resource]
