@@ -25,7 +25,7 @@ def app_settings(deployment: Deployment, schedule: str) -> dict[str, str]:
         "POSTERN_INTAKE_VAULT_URL": deployment.intake_url,
         "POSTERN_KEYS_VAULT_URL": deployment.keys_url,
         "POSTERN_AUTHORITY_HOST": deployment.entra_url,
-        "POSTERN_GRAPH_URL": deployment.entra_url,
+        "POSTERN_GRAPH_URL": f"{deployment.entra_url}/graph",
         "POSTERN_REFRESH_SCHEDULE": schedule,
         "POSTERN_SWEEP_SCHEDULE": schedule,
     }

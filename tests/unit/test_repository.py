@@ -144,6 +144,10 @@ def test_the_example_settings_are_those_that_the_local_stack_gives(tmp_path):
     example = json.loads((PROJECT / "local.settings.json.example").read_text())
     given = Stack(tmp_path).settings
     assert example["IsEncrypted"] is False
-    has_a_default = {"POSTERN_KEEP_ALIVE_SECONDS", "POSTERN_INTAKE_SECONDS"}
+    has_a_default = {
+        "POSTERN_KEEP_ALIVE_SECONDS",
+        "POSTERN_MARGIN_SECONDS",
+        "POSTERN_INTAKE_SECONDS",
+    }
     trust = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
     assert set(example["Values"]) == {*given, *has_a_default, *trust}
