@@ -155,6 +155,10 @@ class IntakeVault(Protocol):
         """Yield every secret, also the deleted ones that can be recovered."""
         ...
 
+    async def reachable(self) -> None:
+        """Return when the vault answers."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
@@ -191,6 +195,10 @@ class KeysVault(Protocol):
 
     async def unwrap(self, key: str, version: str, wrapped: bytes) -> bytes:
         """Return what that version wrapped."""
+        ...
+
+    async def reachable(self) -> None:
+        """Return when the vault answers."""
         ...
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from postern.errors import Forbidden, NotFound
+
 
 class Role(StrEnum):
     """What an API key is for."""
@@ -74,3 +76,18 @@ def may(caller: Caller, action: Action, thing: Thing) -> bool:
     in_config = caller.config is None or caller.config == thing.config
     in_client = caller.client is None or caller.client == thing.client
     return in_config and in_client
+
+
+def require(caller: Caller, action: Action, thing: Thing) -> None:
+    """Let *caller* pass or raise.
+
+    Raises:
+        Forbidden: the role has no such right, or not on all things.
+        NotFound: the thing is another one's: from outside that looks like nothing there.
+    """
+    if may(caller, action, thing):
+        return
+    own = Thing(config=caller.config, client=caller.client)
+    if thing != Thing() and may(caller, action, own):
+        raise NotFound("not-found", "There is nothing here that your key may see.")
+    raise Forbidden("not-allowed", f"A {caller.role} key may not do this.")

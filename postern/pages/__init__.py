@@ -18,7 +18,7 @@ from markupsafe import Markup
 from postern.model.branding import Branding
 from postern.pages.addresses import mailto, outward, own_or_outward
 from postern.pages.colour import accent
-from postern.pages.permissions import abilities
+from postern.pages.permissions import abilities, sentences
 from postern.pages.reasons import REASONS
 
 __all__ = ["Branding", "Page", "Pages"]
@@ -51,13 +51,19 @@ class Pages:
         self._templates.filters["moment"] = _moment
         self._templates.filters["mailto"] = mailto
 
+    @property
+    def reasons(self) -> frozenset[str]:
+        """Return every reason that `ended` can explain."""
+        return frozenset(REASONS)
+
     def connect(
         self,
         branding: Branding,
         *,
         action: str,
+        link: str,
         form_token: str,
-        permissions: Sequence[str],
+        scopes: Sequence[str],
         expected_address: str | None,
         expires: datetime,
     ) -> Page:
@@ -65,8 +71,9 @@ class Pages:
 
         Args:
             action: where the button posts to.
+            link: comes back in the form, so that the address of the button holds none.
             form_token: matches the cookie that is set along with this page.
-            permissions: sentences, see `postern.pages.permissions.sentences`.
+            scopes: what is asked of the owner, shown in plain words.
             expected_address: the only address that the link accepts, if it names one.
             expires: until when the link works.
         """
@@ -74,8 +81,9 @@ class Pages:
             "connect.html",
             branding,
             action=own_or_outward(action),
+            link=link,
             form_token=form_token,
-            permissions=permissions,
+            permissions=sentences(scopes),
             expected_address=expected_address,
             expires=expires.astimezone(UTC),
         )

@@ -4,7 +4,6 @@ One row a reason: what happened, who can put it right, and how. `{product}` stan
 never begins a sentence. Microsoft's own error texts are never shown: they name numbers, not ways
 out.
 """
-# ruff: noqa: RUF001 - apostrophes are typographic: these are texts for people
 
 from dataclasses import dataclass, replace
 
@@ -128,6 +127,15 @@ REASONS: dict[str, Reason] = {
         "choose “Use another account”. If you did choose the right one, tell {product}: the link "
         "may have been made for an old address.",
         facts=(("expected", "This link is for"), _SIGNED_IN_WITH),
+    ),
+    "address-taken": Reason(
+        status=409,
+        title="This address is already connected",
+        happened="Another account with the same e-mail address is connected to {product}. It was "
+        "left as it is.",
+        who=SENDER,
+        how="Ask {product} to disconnect the earlier one if it is no longer yours, then use your "
+        "link again.",
     ),
     "account-not-allowed": Reason(
         status=403,

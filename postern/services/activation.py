@@ -13,6 +13,7 @@ from postern.errors import (
     PosternError,
     ProviderRefused,
     Unavailable,
+    Unprocessable,
 )
 from postern.model.config import Config, ConfigState, CredentialKind, Problem
 from postern.model.explanations import explain
@@ -20,10 +21,12 @@ from postern.model.failure import classify
 from postern.model.receipt import Custody
 from postern.model.secret import Secret
 from postern.model.trust import Deployment
+from postern.model.wanted import Wanted
 from postern.ports import Clock, IdentityProvider, Proof
 from postern.services.assertions import Assertions
+from postern.services.breakers import Breakers
 from postern.services.custody import CustodyKeeper
-from postern.services.forms import Wanted, check_secret, check_wanted
+from postern.services.forms import check_secret, check_wanted
 from postern.services.handover import HandOver
 from postern.services.keyrings import KeyRings
 from postern.stores.audit import AuditStore, Event
@@ -51,6 +54,7 @@ class Activation:
         provider: IdentityProvider,
         assertions: Assertions,
         rings: KeyRings,
+        breakers: Breakers,
         deployment: Deployment,
         clock: Clock,
     ) -> None:
@@ -61,6 +65,7 @@ class Activation:
         self._provider = provider
         self._assertions = assertions
         self._rings = rings
+        self._breakers = breakers
         self._deployment = deployment
         self._clock = clock
 
@@ -90,7 +95,7 @@ class Activation:
         known = await self.find(config_id)
         config = known.value
         if config.state is ConfigState.ACTIVE:
-            return config
+            return await self._still_active(config)
         if config.state is ConfigState.VALIDATING and not self._overdue(config):
             raise Conflict("activation-under-way", "The activation is still running.")
         custody = await self._configs.custody(config.id, config.activation)
@@ -98,6 +103,20 @@ class Activation:
         if changed.state is not config.state:
             await self._note(by, changed, "verified")
         return changed
+
+    async def _still_active(self, config: Config) -> Config:
+        """Prove an active config's credential again; an open breaker closes when it works."""
+        try:
+            proof = await self._hand_over.proven(config)
+        except ProviderRefused as refusal:
+            problem = _problem(refusal)
+            raise Unprocessable(
+                problem.code, problem.description, {"correlation_id": problem.correlation_id}
+            ) from refusal
+        if proof is None:
+            raise Unprocessable("trust-lost", explain("trust-not-replicated"))
+        await self._breakers.reset(config.id)
+        return config
 
     async def find(self, config_id: str) -> Versioned[Config]:
         """Return a configuration. Raises `NotFound`."""
@@ -168,6 +187,7 @@ class Activation:
         if custody is not None:
             custody = await self._hand_over.remove_password(config, custody, proof)
             await self._custody.proven(custody, config, proof)
+        await self._breakers.reset(config.id)
         config = replace(config, proof=proof.correlation_id)
         return await self._finish(known, config, ConfigState.ACTIVE, None)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from postern.crypto import bearer
 from postern.errors import PageError, ProviderRefused, Unavailable
+from postern.model.answer import Answer
 from postern.model.config import Config
 from postern.model.link import Ending, Link, Outcome, Pending
 from postern.model.mailbox import Mailbox
@@ -25,15 +26,6 @@ from postern.stores.versioned import Versioned
 log = logging.getLogger(__name__)
 
 SIGN_IN_LIFE = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back on the redirect. Everything in it is unverified."""
-
-    state: str
-    code: Secret | None
-    error: ProviderRefused | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from postern.crypto import bearer
-from postern.errors import AlreadyThere, Conflict, Conflicting, Forbidden, NotFound, Unauthenticated
-from postern.model.caller import Action, Caller, Role, Thing, may
+from postern.errors import AlreadyThere, Conflict, Conflicting, NotFound, Unauthenticated
+from postern.model.caller import Caller, Role
 from postern.model.secret import Secret
 from postern.ports import Clock
 from postern.services.remembered import Remembered
@@ -124,18 +124,3 @@ class Callers:
     async def _note(self, config: str, by: str, did: str, what: str) -> None:
         event = Event(at=self._clock.now(), config=config, caller=by, did=did, what=what)
         await self._audit.append(event)
-
-
-def require(caller: Caller, action: Action, thing: Thing | None = None) -> None:
-    """Let *caller* pass or raise.
-
-    Raises:
-        Forbidden: the role has no such right, or not on all things.
-        NotFound: the thing is another one's: from outside that looks like nothing there.
-    """
-    thing = thing or Thing()
-    if may(caller, action, thing):
-        return
-    if thing != Thing() and may(caller, action, Thing(config=caller.config, client=caller.client)):
-        raise NotFound("not-found", "There is nothing here that your key may see.")
-    raise Forbidden("not-allowed", f"A {caller.role} key may not do this.")

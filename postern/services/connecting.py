@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from postern.crypto.sealing import KeyRing

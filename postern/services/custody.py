@@ -109,6 +109,11 @@ class CustodyKeeper:
         await self._configs.save_custody(receipt)
         return receipt
 
+    def claims(self, custody: Custody) -> dict[str, object]:
+        """Return what the receipt says, read from the receipt itself."""
+        _, payload, _ = (custody.receipt or "..").split(".")
+        return dict(jws.payload(payload))
+
     async def key_set(self) -> dict[str, object]:
         """Return the JWKS that verifies receipts (RFC 7517)."""
         return {

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from postern.errors import Malformed, NotFound, Unavailable, Unprocessable
-from postern.model.caller import Action, Caller, Thing
+from postern.model.caller import Action, Caller, Thing, require
 from postern.model.config import Config
 from postern.model.grant import Grant
 from postern.model.mailbox import MailboxId, MailboxState
 from postern.model.scopes import RESOURCE_OF, Protocol
 from postern.model.secret import Secret
 from postern.ports import Clock
-from postern.services.callers import require
 from postern.services.keyrings import KeyRings
 from postern.services.refresh import Need, Refresher, lost
 from postern.services.remembered import Remembered

@@ -1,34 +1,16 @@
 """Form checks of an activation: everything that can be said before anything is stored."""
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from postern.errors import Malformed
-from postern.model.branding import Branding
-from postern.model.config import Audience, CredentialKind
-from postern.model.scopes import Protocol
 from postern.model.secret import Secret
+from postern.model.wanted import Wanted
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _ADDRESS = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,255}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What an admin asks for at activation. *credential* None chooses by tenant."""
-
-    name: str
-    client_id: str
-    tenant_id: str
-    audience: Audience
-    credential: CredentialKind | None
-    protocols: tuple[Protocol, ...]
-    branding: Branding
-    allowed_tenants: tuple[str, ...] = ()
-    return_urls: tuple[str, ...] = ()
 
 
 def check_wanted(wanted: Wanted) -> None:

@@ -9,29 +9,14 @@ from postern.errors import Conflict, Conflicting, Malformed, NotFound, PageError
 from postern.model.caller import Caller
 from postern.model.config import Config, ConfigState
 from postern.model.link import DEFAULT_LIFE, DIRECT_LIFE, LONGEST_LIFE, Link
-from postern.model.scopes import Protocol
 from postern.model.secret import Secret
+from postern.model.wanted import WantedLink
 from postern.ports import Clock
 from postern.services.forms import is_address, is_guid
 from postern.stores.audit import AuditStore, Event
 from postern.stores.configs import ConfigStore
 from postern.stores.links import LinkStore
 from postern.stores.versioned import Versioned
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedLink:
-    """What a link shall allow. None takes the default."""
-
-    client: str
-    protocols: tuple[Protocol, ...] | None = None
-    expected_address: str | None = None
-    expected_tenant: str | None = None
-    uses: int = 1
-    life: timedelta | None = None
-    return_url: str | None = None
-    note: str = ""
-    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,10 @@
 """Mailboxes for people: list, show, disconnect."""
 
 from postern.errors import Conflict, Conflicting, Malformed, NotFound
-from postern.model.caller import Action, Caller, Thing
+from postern.model.caller import Action, Caller, Thing, require
 from postern.model.grant import Grant
 from postern.model.mailbox import Mailbox, MailboxId
 from postern.ports import Clock
-from postern.services.callers import require
 from postern.stores.audit import AuditStore, Event
 from postern.stores.grants import GrantStore
 from postern.stores.mailboxes import MailboxPage, MailboxStore

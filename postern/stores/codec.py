@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
@@ -27,7 +27,7 @@ def encode(record: Any) -> dict[str, Value]:
     return columns
 
 
-def decode(kind: type[_T], columns: Mapping[str, Value]) -> _T:
+def decode(kind: Callable[..., _T], columns: Mapping[str, Value]) -> _T:
     """Return the *kind* that *columns* write. Columns of a newer version are passed over."""
     values: dict[str, Any] = {}
     for name, (hint, nested) in _fields(kind).items():

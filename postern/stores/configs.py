@@ -43,6 +43,15 @@ class ConfigStore:
         row = await self._records.get(TABLE, _CONFIG, config_id)
         return versioned(Config, row) if row else None
 
+    async def get(self, config_id: str) -> Config | None:
+        """Return a configuration to read only, or None."""
+        known = await self.find(config_id)
+        return known.value if known else None
+
+    async def reachable(self) -> None:
+        """Return when the records answer."""
+        await self._records.get(TABLE, _CONFIG, "none")
+
     async def save(self, known: Versioned[Config], changed: Config) -> Versioned[Config]:
         """Write *changed* over the version that was read. Raises `Conflicting`."""
         row = await self._records.replace(TABLE, to_row(changed, _CONFIG, changed.id, known.etag))

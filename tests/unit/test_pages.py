@@ -29,7 +29,8 @@ HOSTILE = "\"'><script>alert(1)</script><i style=x onclick=y>{{7*7}}{0}</style>"
 EXPIRES = datetime(2026, 2, 3, 14, 5, tzinfo=UTC)
 CODES = {
     *("link-unknown", "link-expired", "link-used", "link-withdrawn", "config-paused", "not-ready"),
-    *("declined", "admin-approval-needed", "wrong-account", "account-not-allowed", "not-assigned"),
+    *("declined", "admin-approval-needed", "wrong-account", "account-not-allowed"),
+    *("address-taken", "not-assigned"),
     *("blocked-by-policy", "account-disabled", "no-mailbox", "permissions-missing"),
     *("state-unknown", "state-expired", "state-used", "other-browser", "sign-in-failed"),
     *("app-fault", "temporarily-unavailable", "throttled", "cookies-blocked", "cross-site"),
@@ -77,8 +78,9 @@ class Reader(HTMLParser):
 def connect(branding: Branding = CONTOSO, value: str = "value", **changes: object) -> Page:
     given: dict[str, Any] = {
         "action": "/api/authorize",
+        "link": value,
         "form_token": value,
-        "permissions": sentences([*scopes(Protocol), value]),
+        "scopes": [*scopes(Protocol), value],
         "expected_address": value,
         "expires": EXPIRES,
     }

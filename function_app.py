@@ -1,0 +1,34 @@
+"""Creates the FunctionApp, closed by default, and registers the blueprints. Nothing else."""
+
+import azure.functions as func
+
+from functions import (
+    authorize,
+    callback,
+    configs,
+    connect,
+    health,
+    keys,
+    links,
+    mailboxes,
+    refresh,
+    sweep,
+    token,
+)
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ADMIN)
+
+for module in (
+    authorize,
+    callback,
+    configs,
+    connect,
+    health,
+    keys,
+    links,
+    mailboxes,
+    refresh,
+    sweep,
+    token,
+):
+    app.register_functions(module.bp)

@@ -1,0 +1,1 @@
+"""One SDK each, behind a port. An adapter knows no other adapter."""

@@ -1,0 +1,36 @@
+"""Entra's error answers as values. Its descriptions stay here: they name accounts."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from postern.errors import ProviderRefused, Unavailable
+
+_NUMBER = re.compile(r"AADSTS(\d+)")
+
+
+def refusal(
+    body: Mapping[str, Any], status: int, retry_after: str | None = None
+) -> ProviderRefused:
+    """Return what *body*, an error answer of the token endpoint, says."""
+    codes = body.get("error_codes")
+    described = _NUMBER.match(str(body.get("error_description", "")))
+    number = codes[0] if codes else described and described[1]
+    return ProviderRefused(
+        error=str(body.get("error", "unknown")),
+        status=status,
+        number=int(number) if number else None,
+        suberror=body.get("suberror"),
+        correlation_id=body.get("correlation_id"),
+        retry_after=seconds(retry_after),
+    )
+
+
+def seconds(header: str | None) -> float | None:
+    """Return Retry-After in seconds; its date form is not used by Entra."""
+    return float(header) if header and header.isdigit() else None
+
+
+def unreachable() -> Unavailable:
+    """Return the failure for an Entra that does not answer in time or not in JSON."""
+    return Unavailable("entra-unavailable", "Entra does not answer; try again.")

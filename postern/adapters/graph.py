@@ -1,0 +1,123 @@
+"""The few calls to Microsoft Graph by which an app changes its own registration."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+from postern.errors import ProviderRefused, Unavailable
+from postern.model.secret import Secret
+from postern.model.trust import EXCHANGE_AUDIENCE
+
+_TIMEOUT = aiohttp.ClientTimeout(total=20)
+# Entra shows the first three characters of a password as its hint, and nothing else of it.
+_HINT_LENGTH = 3
+
+
+class GraphDirectory:
+    """`Directory` over Graph v1.0, as the app itself."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = f"{url.rstrip('/')}/v1.0"
+
+    async def add_federated_credential(
+        self, token: Secret, client_id: str, *, name: str, issuer: str, subject: str
+    ) -> None:
+        """Trust *subject* of *issuer*."""
+        path = f"/applications(appId='{client_id}')/federatedIdentityCredentials"
+        listed = await self._call("GET", path, token)
+        if any((c["issuer"], c["subject"]) == (issuer, subject) for c in listed["value"]):
+            return
+        body = {
+            "name": name,
+            "issuer": issuer,
+            "subject": subject,
+            "audiences": [EXCHANGE_AUDIENCE],
+            "description": "Lets the deployment's managed identity act as this app.",
+        }
+        await self._call("POST", path, token, body)
+
+    async def add_certificate(
+        self,
+        token: Secret,
+        client_id: str,
+        *,
+        name: str,
+        der: bytes,
+        start: datetime,
+        end: datetime,
+    ) -> None:
+        """Add a certificate beside the ones that are there.
+
+        A PATCH replaces the whole list, so what was there is sent along; Graph keeps the bytes of
+        a certificate that comes back without them under its own key id (UNVERIFIED on the real
+        service: docs/security.md).
+        """
+        path = f"/applications(appId='{client_id}')"
+        found = await self._call("GET", f"{path}?$select=id,keyCredentials", token)
+        thumbprint = base64.b64encode(hashlib.sha256(der).digest()).decode()
+        existing = found.get("keyCredentials", [])
+        if any(each.get("customKeyIdentifier") == thumbprint for each in existing):
+            return
+        added = {
+            "type": "AsymmetricX509Cert",
+            "usage": "Verify",
+            "key": base64.b64encode(der).decode(),
+            "customKeyIdentifier": thumbprint,
+            "displayName": name,
+            "startDateTime": start.isoformat(),
+            "endDateTime": end.isoformat(),
+        }
+        await self._call("PATCH", path, token, {"keyCredentials": [*existing, added]})
+
+    async def password_id(self, token: Secret, client_id: str, secret: Secret) -> str | None:
+        """Return the key id of the one password with this hint; None when there are several."""
+        path = f"/applications(appId='{client_id}')?$select=id,passwordCredentials"
+        found = await self._call("GET", path, token)
+        hint = secret.reveal()[:_HINT_LENGTH]
+        passwords = [p for p in found.get("passwordCredentials", []) if p.get("hint") == hint]
+        return str(passwords[0]["keyId"]) if len(passwords) == 1 else None
+
+    async def remove_password(self, token: Secret, client_id: str, key_id: str) -> None:
+        """Remove a password; gone already is fine."""
+        path = f"/applications(appId='{client_id}')"
+        found = await self._call("GET", f"{path}?$select=id,passwordCredentials", token)
+        if any(p["keyId"] == key_id for p in found.get("passwordCredentials", [])):
+            await self._call("POST", f"{path}/removePassword", token, {"keyId": key_id})
+
+    async def _call(
+        self, method: str, path: str, token: Secret, body: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {token.reveal()}"}
+        try:
+            async with self._session.request(
+                method,
+                self._url + path,
+                json=body,
+                headers=headers,
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            ) as response:
+                if response.status >= 500:
+                    raise Unavailable("graph-failed", "Graph answered with an error; try again.")
+                if response.status >= 400:
+                    raise await _refusal(response)
+                return {} if response.status == 204 else dict(await response.json())
+        except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
+            raise Unavailable("graph-unreachable", "Graph does not answer; try again.") from exc
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> ProviderRefused:
+    try:
+        error = (await response.json(content_type=None))["error"]["code"]
+    except (ValueError, KeyError, TypeError):
+        error = "unknown"
+    return ProviderRefused(
+        error=str(error),
+        status=response.status,
+        correlation_id=response.headers.get("client-request-id"),
+    )

@@ -1,0 +1,99 @@
+"""The only reader of the environment. A wrong or loosened setting stops the app, by its name."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from postern.errors import PosternError
+
+# Entra's authority hosts (the public cloud and the sovereign ones). Any other host would be sent
+# codes and refresh tokens, so it must be on this machine.
+AUTHORITY_HOSTS = frozenset(
+    {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
+)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class SettingWrong(PosternError):
+    """A setting is missing, malformed, or loosened for something that is not on this machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of the app. The platform's own (`AzureWebJobsStorage`…) are not here."""
+
+    base_url: str
+    tenant_id: str
+    identity_client_id: str
+    identity_principal_id: str
+    tables_url: str
+    intake_vault_url: str
+    keys_vault_url: str
+    authority_host: str
+    graph_url: str
+    keep_alive: timedelta
+    margin: timedelta
+    intake_life: timedelta
+
+    @property
+    def redirect_uri(self) -> str:
+        """Return the one redirect URI that the app registration lists."""
+        return f"{self.base_url}/api/callback"
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings. Raises `SettingWrong` naming the key."""
+    authority_host = _url(
+        environment, "POSTERN_AUTHORITY_HOST", "https://login.microsoftonline.com"
+    )
+    if urlsplit(authority_host).hostname not in AUTHORITY_HOSTS and not on_loopback(authority_host):
+        msg = "POSTERN_AUTHORITY_HOST is neither Entra nor on this machine"
+        raise SettingWrong(msg)
+    return Settings(
+        base_url=_url(environment, "POSTERN_BASE_URL"),
+        tenant_id=_text(environment, "POSTERN_TENANT_ID").lower(),
+        identity_client_id=_text(environment, "POSTERN_IDENTITY_CLIENT_ID"),
+        identity_principal_id=_text(environment, "POSTERN_IDENTITY_PRINCIPAL_ID"),
+        tables_url=_url(environment, "POSTERN_TABLES_URL"),
+        intake_vault_url=_url(environment, "POSTERN_INTAKE_VAULT_URL"),
+        keys_vault_url=_url(environment, "POSTERN_KEYS_VAULT_URL"),
+        authority_host=authority_host,
+        graph_url=_url(environment, "POSTERN_GRAPH_URL", "https://graph.microsoft.com"),
+        keep_alive=_seconds(environment, "POSTERN_KEEP_ALIVE_SECONDS", 86_400, 30, 2_592_000),
+        margin=_seconds(environment, "POSTERN_MARGIN_SECONDS", 600, 1, 3_600),
+        intake_life=_seconds(environment, "POSTERN_INTAKE_SECONDS", 600, 60, 3_600),
+    )
+
+
+def on_loopback(url: str) -> bool:
+    """Say whether *url* stays on this machine: only there may a check be loosened."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def _text(environment: Mapping[str, str], key: str, default: str | None = None) -> str:
+    value = environment.get(key, "").strip() or default
+    if not value:
+        msg = f"the setting {key} is missing"
+        raise SettingWrong(msg)
+    return value
+
+
+def _url(environment: Mapping[str, str], key: str, default: str | None = None) -> str:
+    value = _text(environment, key, default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
+        msg = f"the setting {key} is not an https address"
+        raise SettingWrong(msg)
+    return value
+
+
+def _seconds(
+    environment: Mapping[str, str], key: str, default: int, least: int, most: int
+) -> timedelta:
+    value = _text(environment, key, str(default))
+    if not value.isdigit() or not least <= int(value) <= most:
+        msg = f"the setting {key} is not a number from {least} to {most}"
+        raise SettingWrong(msg)
+    return timedelta(seconds=int(value))
