@@ -284,7 +284,10 @@ class TestConnect:
     def test_button_posts_the_token_and_there_is_no_other_way_on(self):
         reader = Reader(connect(value='tok"en'))
         assert reader.all("form") == [{"method": "post", "action": "/api/authorize"}]
-        assert reader.all("input") == [{"type": "hidden", "name": "form_token", "value": 'tok"en'}]
+        assert reader.all("input") == [
+            {"type": "hidden", "name": "link", "value": 'tok"en'},
+            {"type": "hidden", "name": "form_token", "value": 'tok"en'},
+        ]
         assert reader.all("button") == [{"type": "submit"}]
         assert reader.texts["button"] == "Continue to Microsoft"
 
