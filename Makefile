@@ -19,7 +19,7 @@ PACKAGES := .venv/ready
 EMULATOR := node_modules/.package-lock.json
 
 # Another default Python makes the environment anew.
-ifneq ($(shell .venv/bin/python -V 2>&1),$(shell $(PYTHON) -V 2>&1))
+ifneq ($(shell { .venv/bin/python -V; } 2> /dev/null),$(shell $(PYTHON) -V))
 .PHONY: $(PACKAGES)
 endif
 
