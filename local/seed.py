@@ -39,7 +39,7 @@ DELEGATED = (
 
 # What infra/ grants the deployment's identity: it may never make a key, nor see one.
 INTAKE_RIGHTS = ("secrets/set", "secrets/get", "secrets/delete", "secrets/list", "secrets/purge")
-KEYS_RIGHTS = ("keys/get", "keys/sign", "keys/wrap", "keys/unwrap")
+KEYS_RIGHTS = ("keys/get", "keys/list", "keys/sign", "keys/wrap", "keys/unwrap")
 
 KEYS = {
     "client-assertion": ("sign", "verify"),

@@ -1,5 +1,6 @@
 """Puts adapters, stores and services together. The only place that knows all."""
 
+import logging
 from dataclasses import dataclass
 
 import aiohttp
@@ -88,6 +89,8 @@ class Postern:
 
 def assemble(settings: Settings) -> Postern:
     """Build the app on the real adapters."""
+    # The SDKs log a line for every request, with row keys; ten million mailboxes are too many lines.
+    logging.getLogger("azure").setLevel(logging.WARNING)
     clock = SystemClock()
     identity = EntraManagedIdentity(settings.identity_client_id)
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_CONNECTIONS))

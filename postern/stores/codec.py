@@ -22,7 +22,7 @@ def encode(record: Any) -> dict[str, Value]:
             columns[field.name] = value
         elif value is not None:
             plain = msgspec.to_builtins(value)
-            nested = isinstance(plain, list | dict)
+            nested = isinstance(plain, list | tuple | dict)
             columns[field.name] = msgspec.json.encode(plain).decode() if nested else plain
     return columns
 
