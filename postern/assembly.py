@@ -89,7 +89,7 @@ class Postern:
 
 def assemble(settings: Settings) -> Postern:
     """Build the app on the real adapters."""
-    # The SDKs log a line for every request, with row keys; ten million mailboxes are too many lines.
+    # The SDKs log every request with its row keys: too many lines for ten million mailboxes.
     logging.getLogger("azure").setLevel(logging.WARNING)
     clock = SystemClock()
     identity = EntraManagedIdentity(settings.identity_client_id)
