@@ -68,6 +68,7 @@ class Programs:
             *("--port", str(deployment.ports.app)),
             *("--master-key", deployment.master_key),
             *("--function-key", deployment.function_key),
+            *("--settings", "none"),  # a developer's own file would leak into tests
             name="app",
             settings=settings,
         )
