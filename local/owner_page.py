@@ -109,5 +109,6 @@ def read_page(status: int, url: str, html: str) -> tuple[Page, str | None]:
     """Return the page, and where its `<meta http-equiv=refresh>` leads, if it has one."""
     reader = _Reader()
     reader.feed(html)
+    reader.close()
     text = " ".join(" ".join(reader.words).split())
     return Page(status, url, html, text, reader.forms, reader.links), reader.refresh

@@ -32,15 +32,15 @@ def unverified_claims(assertion: str) -> dict[str, Any]:
 
 def check_certificate(entra: Entra, authority: Authority, app: App, assertion: str) -> None:
     header = jwt.get_unverified_header(assertion)
-    thumbprint = header.get("x5t#S256") or header.get("x5t")
+    # msal pads this value, which base64url in JOSE never is; Entra takes both.
+    thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "").rstrip("=")
     if not thumbprint:
         raise Refused(5002723)
     registered = next((one for one in app.certificates if thumbprint in _thumbprints(one)), None)
-    shown = str(thumbprint)
     if registered is None or registered.effective_at > entra.clock.now():
-        raise Refused(700027, reason="The key was not found.", thumbprint=shown)
+        raise Refused(700027, reason="The key was not found.", thumbprint=thumbprint)
     if not registered.start - SKEW <= entra.clock.now() < registered.end:
-        raise Refused(700027, reason="The key used is expired.", thumbprint=shown)
+        raise Refused(700027, reason="The key used is expired.", thumbprint=thumbprint)
     certificate = x509.load_der_x509_certificate(base64.b64decode(registered.der))
     try:
         claims = jwt.decode(
@@ -54,7 +54,7 @@ def check_certificate(entra: Entra, authority: Authority, app: App, assertion: s
         raise Refused(50027, reason=str(error)) from error
     except jwt.PyJWTError as error:
         reason = "The key used does not match the signature."
-        raise Refused(700027, reason=reason, thumbprint=shown) from error
+        raise Refused(700027, reason=reason, thumbprint=thumbprint) from error
     if not claims["iss"] == claims["sub"] == app.client_id:
         raise Refused(700021)
     if claims["aud"] not in _audiences(entra, authority):
