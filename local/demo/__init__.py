@@ -1,0 +1,1 @@
+"""`make run`: the whole main job, step by step, before your eyes."""
