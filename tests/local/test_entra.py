@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from local.certificates import Certificates, throw_away
 from local.owner import PASSWORD, Owner
-from local.owner_page import Button, Form
+from local.owner_page import Button, Form, Page
 from tests.local.entra_world import (
     GRAPH,
     HEADER,
@@ -292,6 +292,21 @@ async def test_wrong_accounts_are_refused_on_the_sign_in_page(world: World) -> N
     assert "AADSTS50105" in await said(parked)
 
 
+def forged_acceptance(world: World, page: Page) -> Page:
+    """Put the form that accepts onto a page which does not offer it."""
+    flow = carried(page.links[0].href)["flow"]
+    forged = Form(f"{world.base}/_signin/consent", "POST", {"flow": flow})
+    forged.buttons.append(Button("decision", "accept", "Accept"))
+    return dataclasses.replace(page, forms=[forged])
+
+
+async def test_a_tenant_without_exchange_cannot_give_its_permissions(world: World) -> None:
+    tenant = world.tenant(exchange=False)
+    upn, _ = world.user(tenant)
+    back = await world.sign_in(world.app(tenant), upn, tenant)
+    assert back["error_description"].startswith("AADSTS650052")
+
+
 async def test_a_tenant_that_wants_an_admin_shows_that_approval_is_required(world: World) -> None:
     tenant = world.tenant(consent="admin")
     upn, _ = world.user(tenant)
@@ -306,10 +321,7 @@ async def test_a_tenant_that_wants_an_admin_shows_that_approval_is_required(worl
     async with Owner(world.ca) as owner:
         page = await owner.connect(world.authorize_url(app, tenant), upn)
         # Nobody gets past it by posting the answer of a page that was not shown.
-        flow = carried(page.links[0].href)["flow"]
-        forged = Form(f"{world.base}/_signin/consent", "POST", {"flow": flow})
-        forged.buttons.append(Button("decision", "accept", "Accept"))
-        page = await owner.press(dataclasses.replace(page, forms=[forged]))
+        page = await owner.press(forged_acceptance(world, page))
         assert "Approval required" in page.text
 
 
@@ -337,20 +349,25 @@ async def test_admin_consent_covers_the_whole_tenant(world: World) -> None:
         401,
     )
 
-    async def consent(who: str, *, accept: bool) -> dict[str, str]:
-        query = urlencode(
-            {"client_id": app.client_id, "scope": scope, "state": "s",
-             "redirect_uri": app.redirect_uri}
-        )  # fmt: skip
-        async with Owner(world.ca) as owner:
-            page = await owner.connect(
-                f"{world.base}/{tenant}/v2.0/adminconsent?{query}", who, accept=accept
-            )
-            if page.links:
-                page = await owner.follow(page, "without granting")
-            return carried(page.url)
+    query = urlencode(
+        {"client_id": app.client_id, "scope": scope, "state": "s",
+         "redirect_uri": app.redirect_uri}
+    )  # fmt: skip
+    url = f"{world.base}/{tenant}/v2.0/adminconsent?{query}"
 
-    assert (await consent(upn, accept=True))["error"] == "access_denied"
+    async def consent(who: str, *, accept: bool) -> dict[str, str]:
+        async with Owner(world.ca) as owner:
+            return carried((await owner.connect(url, who, accept=accept)).url)
+
+    async with Owner(world.ca) as owner:
+        page = await owner.connect(url, upn)
+        assert "Approval required" in page.text
+        back = carried((await owner.press(forged_acceptance(world, page))).url)
+        assert (back["admin_consent"], back["error"]) == ("True", "consent_required")
+        assert "tenant" not in back
+    async with Owner(world.ca) as owner:
+        page = await owner.follow(await owner.connect(url, upn), "without granting")
+        assert carried(page.url)["error"] == "access_denied"
     declined = await consent(admin, accept=False)
     assert (declined["admin_consent"], declined["error"]) == ("True", "consent_required")
     given = await consent(admin, accept=True)
