@@ -83,8 +83,12 @@ async def run(
             for listener in listeners:
                 listener.stop()
             await invoker.stop(_GRACE_SECONDS)
-            await asyncio.gather(*polling, *ticking, return_exceptions=True)
             await asyncio.gather(*(listener.settle(_GRACE_SECONDS) for listener in listeners))
+            if polling:
+                await asyncio.wait(polling, timeout=_GRACE_SECONDS)
+            for task in polling:
+                task.cancel()  # its queue service does not answer
+            await asyncio.gather(*polling, *ticking, return_exceptions=True)
 
 
 def _server(app: Http, address: Address) -> _Server:
@@ -107,7 +111,8 @@ def _server(app: Http, address: Address) -> _Server:
 
 @contextlib.asynccontextmanager
 async def _listening(server: _Server, address: Address) -> AsyncIterator[int]:
-    bound = socket.socket()
+    # asyncio switches Nagle's delay off only where the protocol is named: 40 ms an answer else.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", address.port))

@@ -35,10 +35,12 @@ class Template:
             raise BadTemplate(msg)
         self._parameters: list[_Parameter] = []
         segments = self.text.split("/") if self.text else []
-        pattern = "".join(self._pattern_of(segment) for segment in segments)
-        if any(parameter.catch_all for parameter in self._parameters[:-1]):
-            msg = f"route {text!r}: a catch-all parameter can only be the last segment"
-            raise BadTemplate(msg)
+        pattern = ""
+        for segment in segments:
+            if any(parameter.catch_all for parameter in self._parameters):
+                msg = f"route {text!r}: a catch-all parameter can only be the last segment"
+                raise BadTemplate(msg)
+            pattern += self._pattern_of(segment)
         self._pattern = re.compile(f"{pattern}/?", re.IGNORECASE | re.DOTALL)
 
     def match(self, path: str) -> dict[str, str] | None:
