@@ -37,7 +37,8 @@ EVERY_COMBINATION = [
 
 
 def seen_at(*names: str, **others: Any) -> Custody:
-    return replace(OPEN, **{name: SEEN[name] for name in names}, **others)
+    changes: dict[str, Any] = {name: SEEN[name] for name in names}
+    return replace(OPEN, **changes, **others)
 
 
 def claims(custody: Custody) -> dict[str, Any]:
