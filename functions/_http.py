@@ -153,7 +153,7 @@ def _failure(exc: Exception) -> func.HttpResponse:
             _problem("internal", "Something failed here; it was logged.", request_id), 500
         )
     code, description = getattr(exc, "code", "error"), getattr(exc, "description", "")
-    log.info("refused id=%s code=%s", request_id, code)
+    log.info("refused id=%s error=%s", request_id, code)
     response = answer(
         {**getattr(exc, "details", {}), **_problem(code, description, request_id)}, status
     )

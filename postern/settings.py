@@ -63,7 +63,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         graph_url=_url(environment, "POSTERN_GRAPH_URL", "https://graph.microsoft.com"),
         keep_alive=_seconds(environment, "POSTERN_KEEP_ALIVE_SECONDS", 86_400, 20, 2_592_000),
         margin=_seconds(environment, "POSTERN_MARGIN_SECONDS", 600, 1, 3_600),
-        intake_life=_seconds(environment, "POSTERN_INTAKE_SECONDS", 600, 60, 3_600),
+        intake_life=_seconds(environment, "POSTERN_INTAKE_SECONDS", 600, 5, 3_600),
     )
 
 

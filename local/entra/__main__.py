@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import socket
 from pathlib import Path
 
 from local.entra.app import build
 from local.entra.context import Entra
 from local.entra.store import Store
-from local.keyvault.serving import listen, port_of, serve
+from local.serving import listen, port_of, serve
 
 
 def _arguments() -> argparse.Namespace:
@@ -24,9 +23,6 @@ def _arguments() -> argparse.Namespace:
 async def _main() -> None:
     asked = _arguments()
     bound = listen(asked.port)
-    # Accepted connections inherit this. Without it every answer waits 40 ms for the client's
-    # delayed acknowledgement, since asyncio sets it only on sockets that name their protocol.
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     base_url = asked.base_url or f"https://localhost:{port_of(bound)}"
     store = Store(asked.state)
     app = build(Entra.open(base_url, store))

@@ -7,7 +7,7 @@ from pathlib import Path
 from local.keyvault.app import build, settle_forever
 from local.keyvault.items import Rules
 from local.keyvault.rights import Rights
-from local.keyvault.serving import listen, port_of, serve
+from local.serving import listen, port_of, serve
 
 
 def _arguments() -> argparse.Namespace:

@@ -11,15 +11,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.keyvault import key_operations, secret_operations, tokens
+from local import bearer
+from local.keyvault import key_operations, secret_operations
 from local.keyvault.control import Control
 from local.keyvault.errors import VaultError
 from local.keyvault.faults import Faults, Log
 from local.keyvault.gate import AUDIENCE, Gate
 from local.keyvault.items import Rules
 from local.keyvault.rights import Rights
-from local.keyvault.serving import Clock
 from local.keyvault.vault import Vault
+from local.serving import Clock
 
 
 class _Maybe(Convertor[str]):
@@ -57,8 +58,8 @@ def build(
     faults, log = Faults(), Log()
     gate = Gate(
         vault=vault,
-        expected=tokens.Expected(entra=entra, audience=AUDIENCE, tenant=tenant),
-        keys=tokens.SigningKeys(entra, tenant),
+        expected=bearer.Expected(entra=entra, audience=AUDIENCE, tenant=tenant),
+        keys=bearer.SigningKeys(entra, tenant),
         rights=rights,
         faults=faults,
         log=log,

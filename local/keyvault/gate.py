@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from local.keyvault import tokens
+from local import bearer
 from local.keyvault.calls import Call, Operation
 from local.keyvault.errors import VaultError, refuse_as_planned, refuse_parameter
 from local.keyvault.faults import Fault, Faults, Log
@@ -28,8 +28,8 @@ _API_VERSION = re.compile(r"7\.[0-6](-preview[.\d]*)?|20\d\d-\d\d-\d\d(-preview[
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     vault: Vault
-    expected: tokens.Expected
-    keys: tokens.SigningKeys
+    expected: bearer.Expected
+    keys: bearer.SigningKeys
     rights: Rights
     faults: Faults
     log: Log
@@ -82,10 +82,10 @@ class Gate:
         if scheme.lower() != "bearer" or not unverified:
             _refuse_token("AKV10000: Request is missing a Bearer or PoP token.")
         try:
-            claims = await tokens.verify(
+            claims = await bearer.verify(
                 unverified.strip(), self.keys, self.expected, self.vault.clock
             )
-        except tokens.TokenRefused as refused:
+        except bearer.TokenRefused as refused:
             _refuse_token(f"Error validating token: {refused}")
         return str(claims["oid"])
 

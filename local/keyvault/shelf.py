@@ -18,7 +18,7 @@ from local.keyvault.errors import (
     refuse_unknown_deleted,
 )
 from local.keyvault.items import Item, Phase, Rules, V
-from local.keyvault.serving import Clock
+from local.serving import Clock
 
 _DAY = 86_400
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from local.keyvault.items import Item, Phase, Rules
 from local.keyvault.records import KeyVersion, SecretVersion
-from local.keyvault.serving import Clock
 from local.keyvault.shelf import Shelf
+from local.serving import Clock
 
 R = TypeVar("R", SecretVersion, KeyVersion)
 

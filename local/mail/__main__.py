@@ -5,12 +5,12 @@ import asyncio
 import ssl
 from pathlib import Path
 
-from local.keyvault import tokens
-from local.keyvault.serving import Clock, listen, port_of, serve
+from local import bearer
 from local.mail import smtp
 from local.mail.control import Control
 from local.mail.mailboxes import Mailboxes
 from local.mail.xoauth2 import AUDIENCE, Authenticator
+from local.serving import Clock, listen, port_of, serve
 
 
 def _arguments() -> argparse.Namespace:
@@ -39,8 +39,8 @@ async def _main(given: argparse.Namespace) -> None:
         Authenticator(
             hostname="localhost",
             # Exchange serves every tenant, hence the keys of all of them.
-            keys=tokens.SigningKeys(entra, "common"),
-            expected=tokens.Expected(entra=entra, audience=AUDIENCE),
+            keys=bearer.SigningKeys(entra, "common"),
+            expected=bearer.Expected(entra=entra, audience=AUDIENCE),
             mailboxes=mailboxes,
             clock=clock,
         )

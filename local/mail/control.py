@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.keyvault.serving import Clock
 from local.mail.mailboxes import Mailboxes
 from local.mail.smtp import Handler
+from local.serving import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from local.keyvault import tokens
-from local.keyvault.serving import Clock
+from local import bearer
 from local.mail.mailboxes import Mailboxes
+from local.serving import Clock
 
 AUDIENCE = "https://outlook.office.com"
 _SCOPE = "SMTP.Send"
@@ -29,8 +29,8 @@ class AuthRefused(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticator:
     hostname: str
-    keys: tokens.SigningKeys
-    expected: tokens.Expected
+    keys: bearer.SigningKeys
+    expected: bearer.Expected
     mailboxes: Mailboxes
     clock: Clock
 
@@ -38,8 +38,8 @@ class Authenticator:
         """The mailbox that this XOAUTH2 response signs in to."""
         address, unverified = self._decode(encoded)
         try:
-            claims = await tokens.verify(unverified, self.keys, self.expected, self.clock)
-        except tokens.TokenRefused as refused:
+            claims = await bearer.verify(unverified, self.keys, self.expected, self.clock)
+        except bearer.TokenRefused as refused:
             self._refuse(str(refused))
         if _SCOPE not in str(claims.get("scp", "")).split():
             self._refuse(f"scope: {_SCOPE} is not granted")

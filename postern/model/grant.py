@@ -35,7 +35,7 @@ class Grant:
     outlook: Access | None = None
     graph: Access | None = None
     refreshed: datetime
-    due: datetime | None
+    due: datetime | None = None
     state: MailboxState = MailboxState.FRESH
     cause: str | None = None
     failing_since: datetime | None = None

@@ -9,6 +9,7 @@ from datetime import timedelta
 from postern.errors import (
     Conflict,
     Conflicting,
+    Malformed,
     NotFound,
     PosternError,
     ProviderRefused,
@@ -239,6 +240,8 @@ class Activation:
 
     def _choose(self, wanted: Wanted) -> tuple[CredentialKind, str]:
         at_home = wanted.tenant_id.lower() == self._deployment.tenant_id.lower()
+        if wanted.credential is CredentialKind.MANAGED_IDENTITY and not at_home:
+            raise Malformed("identity-other-tenant", explain("trust-other-tenant"))
         if wanted.credential is not None:
             return wanted.credential, "as asked"
         if at_home:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msal
 import requests
+from msal.exceptions import MsalError
 
 from postern.adapters.entra.refusals import refusal, unreachable
 from postern.model.secret import Secret
@@ -85,7 +86,8 @@ class MsalCalls:
 
         try:
             answer = await asyncio.to_thread(work)
-        except requests.RequestException as exc:
+        except (requests.RequestException, MsalError) as exc:
+            # MSAL's own error stands for an answer of 500 and more.
             raise unreachable() from exc
         except (ValueError, RuntimeError) as exc:
             # An error answer to discovery, or an answer that MSAL does not accept.

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from local.keyvault.serving import Clock
+from local.serving import Clock
 
 
 class Reason(StrEnum):
