@@ -1,0 +1,1 @@
+"""Speed, as ratios against the bare limit in the same run: `make bench`, docs/performance.md."""
