@@ -13,8 +13,6 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from local.devhost.functions import Output
 
-LARGEST_MESSAGE = 64 * 1024
-
 # The host's own polling has no place in the app's log.
 _quiet = logging.getLogger("devhost.storage")
 _quiet.setLevel(logging.WARNING)
@@ -52,9 +50,6 @@ class Storage:
 
     async def put(self, connection: str, name: str, text: str) -> None:
         """Put one encoded message on a queue, which is made when it is not there."""
-        if len(text) > LARGEST_MESSAGE:
-            msg = f"a message for {name} has {len(text)} bytes; storage queues take 65,536"
-            raise ValueError(msg)
         queue = self.queue(connection, name)
         try:
             await queue.send_message(text)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import typing
 
 import azure.functions as func
@@ -54,6 +55,7 @@ async def work(message: func.QueueMessage) -> None:
     seen.append(
         {
             "work": text,
+            "at": time.monotonic(),
             "count": message.dequeue_count,
             "id": message.id,
             "receipt": bool(message.pop_receipt),
