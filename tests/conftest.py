@@ -1,4 +1,4 @@
-"""One running stack for all tests of this folder, with a configuration, a mailbox and keys."""
+"""One running stack for all tests that ask for it, with a configuration, an admin and a sender."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class World:
-    """What a test of this folder starts from."""
+    """What a test over HTTP starts from."""
 
     stack: Stack
     api: Api
