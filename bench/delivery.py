@@ -9,7 +9,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from bench.app import App, app
 from bench.figures import Figures, progress
-from bench.load import Taken, Work, run
+from bench.load import Taken, Work, compare, run
 from bench.rows import activated, connected, sender_key
 from bench.stage import Stage
 from bench.vault import CountingVault
@@ -57,10 +57,10 @@ async def _measure(figures: Figures, postern: App, bare: TableServiceClient) -> 
     for work in (handed_out, read):
         await run(work, count=200, in_flight=32)
     for in_flight, count in _LOADS:
-        pairs: list[tuple[Taken, Taken]] = []
-        for _ in range(_REPEATS):
-            ours = await run(handed_out, count=count, in_flight=in_flight)
-            pairs.append((ours, await run(read, count=count, in_flight=in_flight)))
+        pairs = [
+            await compare(handed_out, read, count=count, in_flight=in_flight)
+            for _ in range(_REPEATS)
+        ]
         _note(figures, in_flight, pairs)
 
 

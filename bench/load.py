@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 Work = Callable[[int], Awaitable[None]]
 
+_TURNS = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
@@ -55,6 +57,24 @@ async def run(work: Work, *, count: int, in_flight: int) -> Taken:
         seconds=time.perf_counter() - started,
         cpu_seconds=_cpu_seconds() - used,
         latencies=latencies,
+    )
+
+
+async def compare(one: Work, other: Work, *, count: int, in_flight: int) -> tuple[Taken, Taken]:
+    """Do *count* of each in turns, so that a busy moment of the machine meets both."""
+    turns: list[tuple[Taken, Taken]] = []
+    for _ in range(_TURNS):
+        first = await run(one, count=count // _TURNS, in_flight=in_flight)
+        turns.append((first, await run(other, count=count // _TURNS, in_flight=in_flight)))
+    return _joined([ours for ours, _ in turns]), _joined([theirs for _, theirs in turns])
+
+
+def _joined(parts: Sequence[Taken]) -> Taken:
+    return Taken(
+        count=sum(part.count for part in parts),
+        seconds=sum(part.seconds for part in parts),
+        cpu_seconds=sum(part.cpu_seconds for part in parts),
+        latencies=[latency for part in parts for latency in part.latencies],
     )
 
 
