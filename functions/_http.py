@@ -19,7 +19,6 @@ from postern.errors import (
     NotFound,
     PageError,
     PosternError,
-    ProviderRefused,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -49,7 +48,6 @@ STATUS: dict[type[PosternError], int] = {
     ConsentLost: 409,
     TooLarge: 413,
     Unprocessable: 422,
-    ProviderRefused: 502,
     Unavailable: 503,
 }
 
@@ -147,7 +145,7 @@ async def ended(exc: PageError, branding: "Branding | None" = None) -> func.Http
 def _failure(exc: Exception) -> func.HttpResponse:
     request_id = uuid.uuid4().hex
     status = next((code for kind, code in STATUS.items() if isinstance(exc, kind)), 500)
-    if status == 500 or isinstance(exc, ProviderRefused):
+    if status == 500:
         _note(exc, request_id)
         return answer(
             _problem("internal", "Something failed here; it was logged.", request_id), 500
@@ -172,7 +170,10 @@ def _note(exc: BaseException, request_id: str) -> None:
     """Log where it failed and as what, never the text: it may quote a token or a URL."""
     frames: list[Any] = traceback.extract_tb(exc.__traceback__)[-4:]
     where = " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in reversed(frames))
-    log.error("failed id=%s type=%s at=%s", request_id, type(exc).__name__, where)
+    kind = type(exc).__name__
+    # A wrong setting is named by its key, which its text holds and nothing else.
+    said = f"{kind}: {exc}" if kind == "SettingWrong" else kind
+    log.error("failed id=%s type=%s at=%s", request_id, said, where)
 
 
 def _with_status(response: func.HttpResponse, status: int) -> func.HttpResponse:

@@ -99,8 +99,9 @@ async def every(req: func.HttpRequest) -> func.HttpResponse:
 async def one(req: func.HttpRequest) -> func.HttpResponse:
     """Show a configuration, its problem and its breaker."""
     app = await postern()
-    require(await identify(req, app), Action.CONFIGS, Thing())
-    config, breaker = await app.configurations.show(req.route_params["config"])
+    wanted = req.route_params["config"]
+    require(await identify(req, app), Action.CONFIGS, Thing(config=wanted))
+    config, breaker = await app.configurations.show(wanted)
     shown = _shown(config, app.deployment, app.base_url)
     if breaker:
         shown.breaker = {"cause": breaker.cause, "since": breaker.since, "probe": breaker.probe}
@@ -113,9 +114,9 @@ async def one(req: func.HttpRequest) -> func.HttpResponse:
 async def verify(req: func.HttpRequest) -> func.HttpResponse:
     """Try the credential now, e.g. after adding the trust by hand."""
     app = await postern()
-    by = await identify(req, app)
-    require(by, Action.CONFIGS, Thing())
-    config = await app.activation.verify(by.id, req.route_params["config"])
+    by, wanted = await identify(req, app), req.route_params["config"]
+    require(by, Action.CONFIGS, Thing(config=wanted))
+    config = await app.activation.verify(by.id, wanted)
     return _settled(config, app.deployment, app.base_url, done=200)
 
 
@@ -125,8 +126,9 @@ async def verify(req: func.HttpRequest) -> func.HttpResponse:
 async def receipt(req: func.HttpRequest) -> func.HttpResponse:
     """Give the signed receipt and, to read, what it says."""
     app = await postern()
-    require(await identify(req, app), Action.CONFIGS, Thing())
-    custody = await app.configurations.receipt(req.route_params["config"])
+    wanted = req.route_params["config"]
+    require(await identify(req, app), Action.CONFIGS, Thing(config=wanted))
+    custody = await app.configurations.receipt(wanted)
     claims = app.custody.claims(custody)
     return answer(
         {"receipt": custody.receipt, "claims": claims, "keys": f"{app.base_url}/api/jwks"}

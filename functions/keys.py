@@ -65,8 +65,8 @@ async def create(req: func.HttpRequest) -> func.HttpResponse:
     by = await identify(req, app)
     require(by, Action.KEYS, Thing())
     wanted = body(req, NewKey)
-    if wanted.role is Role.CLIENT and not (wanted.config and wanted.client):
-        raise Malformed("client-unbound", "A client key names its 'config' and its 'client'.")
+    if (wanted.role is Role.CLIENT or wanted.client) and not (wanted.config and wanted.client):
+        raise Malformed("client-unbound", "A client's key names its 'config' and its 'client'.")
     minted = await app.callers.create(
         by, name=wanted.name, role=wanted.role, config=wanted.config, client=wanted.client
     )

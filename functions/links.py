@@ -1,7 +1,7 @@
 """Connect links: make, list, withdraw."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import azure.functions as func
 import msgspec
@@ -9,10 +9,12 @@ import msgspec
 from functions._http import answer, api, body, identify
 from postern.bootstrap import postern
 from postern.model.caller import Action, Thing, require
-from postern.model.link import Link
 from postern.model.mailbox import AGENCY
 from postern.model.scopes import Protocol
 from postern.model.wanted import WantedLink
+
+if TYPE_CHECKING:
+    from postern.model.link import Link
 
 bp = func.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS
@@ -109,7 +111,7 @@ def _wanted(form: NewLink, client: str) -> WantedLink:
     )
 
 
-def _shown(link: Link, url: str | None = None) -> ShownLink:
+def _shown(link: "Link", url: str | None = None) -> ShownLink:
     return ShownLink(
         id=link.hash,
         config=link.config,

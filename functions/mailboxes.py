@@ -1,6 +1,7 @@
 """Mailboxes: list, show, disconnect."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 import msgspec
@@ -9,9 +10,12 @@ from functions._http import answer, api, identify
 from postern.bootstrap import postern
 from postern.errors import Malformed
 from postern.model.explanations import explain
-from postern.model.grant import Grant
-from postern.model.mailbox import Mailbox, MailboxState
+from postern.model.mailbox import MailboxState
 from postern.model.scopes import Protocol
+
+if TYPE_CHECKING:
+    from postern.model.grant import Grant
+    from postern.model.mailbox import Mailbox
 
 bp = func.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS
@@ -75,7 +79,7 @@ async def disconnect(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(status_code=204)
 
 
-def _shown(mailbox: Mailbox, grant: Grant | None = None) -> ShownMailbox:
+def _shown(mailbox: "Mailbox", grant: "Grant | None" = None) -> ShownMailbox:
     cause = grant.cause if grant else mailbox.cause
     return ShownMailbox(
         id=str(mailbox.id),

@@ -8,10 +8,18 @@ from urllib.parse import urlsplit
 
 from postern.errors import PosternError
 
-# Entra's authority hosts (the public cloud and the sovereign ones). Any other host would be sent
-# codes and refresh tokens, so it must be on this machine.
+# Entra's and Graph's hosts (the public cloud and the sovereign ones). Any other host would be sent
+# codes, refresh tokens and app-only tokens, so it must be on this machine.
 AUTHORITY_HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
+)
+GRAPH_HOSTS = frozenset(
+    {
+        "graph.microsoft.com",
+        "graph.microsoft.us",
+        "dod-graph.microsoft.us",
+        "microsoftgraph.chinacloudapi.cn",
+    }
 )
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -45,12 +53,6 @@ class Settings:
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings. Raises `SettingWrong` naming the key."""
-    authority_host = _url(
-        environment, "POSTERN_AUTHORITY_HOST", "https://login.microsoftonline.com"
-    )
-    if urlsplit(authority_host).hostname not in AUTHORITY_HOSTS and not on_loopback(authority_host):
-        msg = "POSTERN_AUTHORITY_HOST is neither Entra nor on this machine"
-        raise SettingWrong(msg)
     return Settings(
         base_url=_url(environment, "POSTERN_BASE_URL"),
         tenant_id=_text(environment, "POSTERN_TENANT_ID").lower(),
@@ -59,8 +61,15 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         tables_url=_url(environment, "POSTERN_TABLES_URL"),
         intake_vault_url=_url(environment, "POSTERN_INTAKE_VAULT_URL"),
         keys_vault_url=_url(environment, "POSTERN_KEYS_VAULT_URL"),
-        authority_host=authority_host,
-        graph_url=_url(environment, "POSTERN_GRAPH_URL", "https://graph.microsoft.com"),
+        authority_host=_pinned(
+            environment,
+            "POSTERN_AUTHORITY_HOST",
+            "https://login.microsoftonline.com",
+            AUTHORITY_HOSTS,
+        ),
+        graph_url=_pinned(
+            environment, "POSTERN_GRAPH_URL", "https://graph.microsoft.com", GRAPH_HOSTS
+        ),
         keep_alive=_seconds(environment, "POSTERN_KEEP_ALIVE_SECONDS", 86_400, 20, 2_592_000),
         margin=_seconds(environment, "POSTERN_MARGIN_SECONDS", 600, 1, 3_600),
         intake_life=_seconds(environment, "POSTERN_INTAKE_SECONDS", 600, 5, 3_600),
@@ -82,9 +91,20 @@ def _text(environment: Mapping[str, str], key: str, default: str | None = None) 
 
 def _url(environment: Mapping[str, str], key: str, default: str | None = None) -> str:
     value = _text(environment, key, default).rstrip("/")
-    parts = urlsplit(value)
+    msg = f"the setting {key} is not an https address"
+    try:
+        parts = urlsplit(value)
+    except ValueError as exc:
+        raise SettingWrong(msg) from exc
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
-        msg = f"the setting {key} is not an https address"
+        raise SettingWrong(msg)
+    return value
+
+
+def _pinned(environment: Mapping[str, str], key: str, default: str, hosts: frozenset[str]) -> str:
+    value = _url(environment, key, default)
+    if urlsplit(value).hostname not in hosts and not on_loopback(value):
+        msg = f"the setting {key} is neither Microsoft's host nor on this machine"
         raise SettingWrong(msg)
     return value
 
@@ -93,7 +113,7 @@ def _seconds(
     environment: Mapping[str, str], key: str, default: int, least: int, most: int
 ) -> timedelta:
     value = _text(environment, key, str(default))
-    if not value.isdigit() or not least <= int(value) <= most:
+    if not (value.isascii() and value.isdigit()) or not least <= int(value) <= most:
         msg = f"the setting {key} is not a number from {least} to {most}"
         raise SettingWrong(msg)
     return timedelta(seconds=int(value))

@@ -7,7 +7,8 @@ import pytest
 
 from local import seed
 from local.api import Api
-from local.owner import Owner, Page
+from local.owner import Owner
+from local.owner_page import Page
 from local.stack import Stack
 
 # Long enough that nothing comes due by itself, short enough that a test can wait for it.

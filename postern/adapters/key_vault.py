@@ -141,7 +141,11 @@ class KeysKeyVault:
                 async for each in self._keys.list_properties_of_key_versions(key)
                 if each.enabled is not False
             ]
-            versions.sort(key=lambda each: each.created_on or _EPOCH, reverse=True)
+            # Creation is told in whole seconds only, so the vault says itself which is newest.
+            newest = (await self._newest(key)).version
+            versions.sort(
+                key=lambda each: (each.version == newest, each.created_on or _EPOCH), reverse=True
+            )
             return [await self._version(key, str(each.version)) for each in versions]
 
     async def wrap(self, key: str, plain: bytes) -> tuple[bytes, str]:

@@ -27,7 +27,9 @@ async def self_signed(
     The builder signs synchronously and the vault does not, so it is run twice: once to learn what
     is to be signed, once with the signature in hand.
     """
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    # A common name has at most 64 bytes (RFC 5280, ub-common-name).
+    common_name = name.encode()[:64].decode(errors="ignore")
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)

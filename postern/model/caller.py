@@ -1,5 +1,6 @@
 """Who calls, and the one question that every route begins with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +36,10 @@ RIGHTS: dict[Role, frozenset[Action]] = {
         {Action.LINKS, Action.MAILBOXES_SEE, Action.MAILBOXES_END, Action.TOKENS}
     ),
 }
+
+
+def _nothing_here() -> NotFound:
+    return NotFound("not-found", "There is nothing here that your key may see.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +83,23 @@ def may(caller: Caller, action: Action, thing: Thing) -> bool:
     return in_config and in_client
 
 
-def require(caller: Caller, action: Action, thing: Thing) -> None:
+def require(
+    caller: Caller,
+    action: Action,
+    thing: Thing,
+    *,
+    unknown: Callable[[], NotFound] = _nothing_here,
+) -> None:
     """Let *caller* pass or raise.
 
     Raises:
         Forbidden: the role has no such right, or not on all things.
-        NotFound: the thing is another one's: from outside that looks like nothing there.
+        NotFound: the thing is another one's. *unknown* makes what the route also answers for a
+            thing that does not exist: the two must look the same from outside.
     """
     if may(caller, action, thing):
         return
     own = Thing(config=caller.config, client=caller.client)
     if thing != Thing() and may(caller, action, own):
-        raise NotFound("not-found", "There is nothing here that your key may see.")
+        raise unknown()
     raise Forbidden("not-allowed", f"A {caller.role} key may not do this.")

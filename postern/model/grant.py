@@ -23,7 +23,8 @@ class Grant:
     """The row `grant~{config}~{hash}` of table `grants`.
 
     It decides: the row in `mailboxes` follows it. *due* names its due row, moved in the same
-    transaction; None when a person must act first. *lease* is the owner of a refresh under way.
+    transaction; None when a person must act first. Before *retry_at* no sender's call goes to
+    Entra. *lease* is the owner of a refresh under way.
     """
 
     config: str
@@ -40,6 +41,7 @@ class Grant:
     cause: str | None = None
     failing_since: datetime | None = None
     attempts: int = 0
+    retry_at: datetime | None = None
     lease: str | None = None
     lease_until: datetime | None = None
 

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from postern.errors import NotFound
 from postern.model.scopes import Protocol
 
 SHARDS = 64
 AGENCY = "agency"  # the client of mailboxes that the agency connects for itself
 
 _ID = re.compile(r"(?P<config>[a-z0-9]{8})\.(?P<hash>[A-Za-z0-9_-]{43})")
+
+
+def unknown_mailbox() -> NotFound:
+    """Return the failure for a mailbox that is not there, or not for this caller."""
+    return NotFound("mailbox-unknown", "There is no such mailbox.")
 
 
 class MailboxState(StrEnum):
@@ -62,7 +68,7 @@ class MailboxId:
 class Mailbox:
     """A row of table `mailboxes`: facts for people, written when a state changes.
 
-    A projection: the grant decides, and a daily check repairs this row from it.
+    A projection, written after the grant: where the two differ, the grant is right.
     """
 
     config: str

@@ -53,6 +53,7 @@ def _certificate(config: Config) -> dict[str, object]:
         "where": "Entra admin center > App registrations > your app > Certificates & secrets"
         " > Certificates > Upload certificate",
         "certificate": certificate_pem(config),
+        "save_certificate_as": "postern.pem",
         "az": f"az ad app credential reset --id {config.client_id} --append --cert @postern.pem",
     }
 

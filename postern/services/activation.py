@@ -4,7 +4,7 @@ import logging
 import secrets
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from postern.errors import (
     Conflict,
@@ -36,8 +36,8 @@ from postern.stores.versioned import Versioned
 
 log = logging.getLogger(__name__)
 
-# The answer comes within a minute; the platform cuts an HTTP call at 230 seconds.
-PATIENCE = timedelta(seconds=40)
+# From the call's start: the answer comes within a minute (the platform cuts it at 230 seconds).
+PATIENCE = timedelta(seconds=45)
 _POLL = timedelta(seconds=2)
 _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -77,14 +77,15 @@ class Activation:
         problem. With a secret, it was removed from the intake vault before this returns, or its
         deadline stands and the sweeper removes it.
         """
+        until = self._clock.now() + PATIENCE
         check_wanted(wanted)
         if secret is not None:
             check_secret(secret)
         known = await self._configs.add(await self._draft(wanted, with_secret=secret is not None))
         if secret is None:
-            config = await self._settle(known, custody=None, offered=False)
+            config = await self._settle(known, custody=None)
         else:
-            config = await self._with_secret(known, secret)
+            config = await self._with_secret(known, secret, until)
         await self._note(by, config, "activated")
         return config
 
@@ -100,7 +101,7 @@ class Activation:
         if config.state is ConfigState.VALIDATING and not self._overdue(config):
             raise Conflict("activation-under-way", "The activation is still running.")
         custody = await self._configs.custody(config.id, config.activation)
-        changed = await self._settle(known, custody=custody, offered=False)
+        changed = await self._settle(known, custody=custody)
         if changed.state is not config.state:
             await self._note(by, changed, "verified")
         return changed
@@ -126,7 +127,9 @@ class Activation:
             raise NotFound("config-unknown", "There is no such configuration.")
         return known
 
-    async def _with_secret(self, known: Versioned[Config], secret: Secret) -> Config:
+    async def _with_secret(
+        self, known: Versioned[Config], secret: Secret, until: datetime
+    ) -> Config:
         config = known.value
         custody = await self._custody.open(config)
         offered, problem, unavailable = False, None, None
@@ -149,7 +152,9 @@ class Activation:
             if unavailable:
                 raise unavailable
             return failed
-        return await self._settle(Versioned(config, known.etag), custody=custody, offered=offered)
+        return await self._settle(
+            Versioned(config, known.etag), custody=custody, until=until if offered else None
+        )
 
     async def _remove(self, custody: Custody, config: Config) -> tuple[Custody, Config]:
         """Remove the secret, also after any failure. What fails here, the sweeper repeats."""
@@ -163,22 +168,23 @@ class Activation:
         return custody, config
 
     async def _settle(
-        self, known: Versioned[Config], *, custody: Custody | None, offered: bool
+        self, known: Versioned[Config], *, custody: Custody | None, until: datetime | None = None
     ) -> Config:
-        """Wait for the new credential to work, as long as a caller can wait."""
+        """Try the new credential; one that was just offered is waited for *until* then."""
         config = known.value
-        deadline = self._clock.now() + PATIENCE
         try:
             proof = await self._hand_over.proven(config)
-            while proof is None and offered and self._clock.now() < deadline:
+            while proof is None and until is not None and self._clock.now() < until:
                 await self._clock.sleep(_POLL.total_seconds())
                 proof = await self._hand_over.proven(config)
         except ProviderRefused as refusal:
             return await self._finish(known, config, ConfigState.FAILED, _problem(refusal))
         if proof is not None:
             return await self._activated(known, custody, proof)
-        waiting = config.state is ConfigState.HANDING_OVER or offered
+        waiting = config.state is ConfigState.HANDING_OVER or until is not None
         state = ConfigState.HANDING_OVER if waiting else ConfigState.AWAITING_TRUST
+        if state is config.state:
+            return config
         return await self._finish(known, config, state, None)
 
     async def _activated(
@@ -214,7 +220,9 @@ class Activation:
         config_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(8))
         certificate = None
         if kind is CredentialKind.CERTIFICATE:
-            certificate = await self._assertions.new_certificate(f"{wanted.name} {config_id}")
+            certificate = await self._assertions.new_certificate(
+                f"Postern {config_id} {wanted.name}"
+            )
         intake = self._custody.plan(activation) if with_secret else None
         return Config(
             id=config_id,

@@ -43,13 +43,11 @@ class Breakers:
     async def failed(self, config: str, cause: str, correlation_id: str | None) -> None:
         """Open the breaker; the first time is the one alert."""
         now = self._clock.now()
-        known = await self._configs.breaker(config)
+        breaker = Breaker(config=config, cause=cause, since=now, probe=now + _PROBE_EVERY)
+        opened = await self._configs.open_breaker(breaker)
         self._read.pop(config, None)
-        if known is not None:
+        if not opened:
             return
-        await self._configs.open_breaker(
-            Breaker(config=config, cause=cause, since=now, probe=now + _PROBE_EVERY)
-        )
         log.error("breaker opened config=%s cause=%s", config, cause)
         await self._audit.append(
             Event(

@@ -12,13 +12,6 @@ from postern.stores.audit import AuditStore, Event
 from postern.stores.callers import CallerStore
 from postern.stores.configs import ConfigStore
 
-_NO_KEY = Unauthenticated(
-    "key-missing", "Send an API key in the header 'Authorization: Bearer <key>'."
-)
-_WRONG_KEY = Unauthenticated(
-    "key-unknown", "This API key is unknown or was revoked. Ask an admin for another one."
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MintedKey:
@@ -43,12 +36,14 @@ class Callers:
     async def identify(self, unverified_key: Secret | None) -> Caller:
         """Return the caller that *unverified_key* belongs to. Raises `Unauthenticated`."""
         if unverified_key is None:
-            raise _NO_KEY
+            raise Unauthenticated(
+                "key-missing", "Send an API key in the header 'Authorization: Bearer <key>'."
+            )
         if not bearer.looks_like_api_key(unverified_key.reveal()):
-            raise _WRONG_KEY
+            raise _wrong_key()
         caller = await self._remembered.get(bearer.digest(unverified_key))
         if caller is None or caller.revoked:
-            raise _WRONG_KEY
+            raise _wrong_key()
         return caller
 
     async def bootstrap(self, *, again: bool) -> MintedKey:
@@ -124,3 +119,10 @@ class Callers:
     async def _note(self, config: str, by: str, did: str, what: str) -> None:
         event = Event(at=self._clock.now(), config=config, caller=by, did=did, what=what)
         await self._audit.append(event)
+
+
+def _wrong_key() -> Unauthenticated:
+    # Made anew each time: an exception that is raised again keeps every earlier traceback.
+    return Unauthenticated(
+        "key-unknown", "This API key is unknown or was revoked. Ask an admin for another one."
+    )

@@ -8,8 +8,6 @@ from postern.model.receipt import Custody
 from postern.services.breakers import Breakers
 from postern.stores.configs import Breaker, ConfigStore
 
-_UNKNOWN = NotFound("config-unknown", "There is no such configuration.")
-
 
 class Configurations:
     """Reads configurations."""
@@ -27,14 +25,14 @@ class Configurations:
         """Return a configuration and its breaker while that is open."""
         config = await self._configs.get(config_id)
         if config is None:
-            raise _UNKNOWN
+            raise _unknown()
         return config, await self._breakers.open_now(config_id)
 
     async def receipt(self, config_id: str) -> Custody:
         """Return the signed record of the config's client secret."""
         config = await self._configs.get(config_id)
         if config is None:
-            raise _UNKNOWN
+            raise _unknown()
         custody = await self._configs.custody(config.id, config.activation)
         if custody is None:
             raise NotFound(
@@ -43,3 +41,7 @@ class Configurations:
         if custody.receipt is None:
             raise NotFound("receipt-not-yet", "The removal is not finished; look again.")
         return custody
+
+
+def _unknown() -> NotFound:
+    return NotFound("config-unknown", "There is no such configuration.")

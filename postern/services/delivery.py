@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from postern.errors import Malformed, NotFound, Unavailable, Unprocessable
+from postern.errors import Malformed, Unavailable, Unprocessable
 from postern.model.caller import Action, Caller, Thing, require
 from postern.model.config import Config
 from postern.model.grant import Grant
-from postern.model.mailbox import MailboxId, MailboxState
+from postern.model.mailbox import MailboxId, MailboxState, unknown_mailbox
 from postern.model.scopes import RESOURCE_OF, Protocol
 from postern.model.secret import Secret
 from postern.ports import Clock
@@ -18,8 +18,6 @@ from postern.stores.grants import GrantStore
 
 # Entra's access tokens live 60 to 90 minutes; asking for more could never be met.
 LONGEST_MINIMUM = 3300
-
-_UNKNOWN = NotFound("mailbox-unknown", "There is no such mailbox.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +72,15 @@ class Delivery:
             )
         known = await self._grants.find(mailbox_id)
         if known is None:
-            require(caller, Action.TOKENS, Thing(config=mailbox_id.config, client=caller.client))
-            raise _UNKNOWN
+            own = Thing(config=mailbox_id.config, client=caller.client)
+            require(caller, Action.TOKENS, own, unknown=unknown_mailbox)
+            raise unknown_mailbox()
         grant = known.value
-        require(caller, Action.TOKENS, Thing(config=grant.config, client=grant.client))
+        thing = Thing(config=grant.config, client=grant.client)
+        require(caller, Action.TOKENS, thing, unknown=unknown_mailbox)
         config = await self._configs.get(grant.config)
         if config is None:
-            raise _UNKNOWN
+            raise unknown_mailbox()
         if protocol not in grant.protocols:
             raise Unprocessable(
                 "protocol-not-connected",

@@ -171,7 +171,7 @@ class Links:
 
 
 def _is_config_id(text: str) -> bool:
-    return len(text) == 8 and text.isascii() and text.isalnum() and text.islower()
+    return len(text) == 8 and text.isascii() and text.isalnum() and text == text.lower()
 
 
 def _check(wanted: WantedLink, config: Config) -> None:

@@ -1,9 +1,9 @@
 """Mailboxes for people: list, show, disconnect."""
 
-from postern.errors import Conflict, Conflicting, Malformed, NotFound
+from postern.errors import Conflict, Conflicting, Malformed
 from postern.model.caller import Action, Caller, Thing, require
 from postern.model.grant import Grant
-from postern.model.mailbox import Mailbox, MailboxId
+from postern.model.mailbox import Mailbox, MailboxId, unknown_mailbox
 from postern.ports import Clock
 from postern.stores.audit import AuditStore, Event
 from postern.stores.grants import GrantStore
@@ -73,7 +73,8 @@ class Mailboxes:
             raise Malformed("mailbox-malformed", "This is no mailbox id.")
         known = await self._mailboxes.find(mailbox_id)
         client = known.value.client if known else caller.client
-        require(caller, action, Thing(config=mailbox_id.config, client=client))
+        thing = Thing(config=mailbox_id.config, client=client)
+        require(caller, action, thing, unknown=unknown_mailbox)
         if known is None:
-            raise NotFound("mailbox-unknown", "There is no such mailbox.")
+            raise unknown_mailbox()
         return known.value

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from postern.crypto.sealing import KeyRing
-from postern.errors import Conflicting, ConsentLost, NotFound, ProviderRefused, Unavailable
+from postern.errors import Conflicting, ConsentLost, ProviderRefused, Unavailable
 from postern.model.config import Config
 from postern.model.explanations import explain
 from postern.model.failure import Failure, FailureClass, classify
 from postern.model.grant import Access, Grant, Rhythm
-from postern.model.mailbox import MailboxId, MailboxState
+from postern.model.mailbox import MailboxId, MailboxState, unknown_mailbox
 from postern.model.scopes import Resource, scopes
 from postern.ports import Clock, IdentityProvider, Tokens
 from postern.services.assertions import Assertions
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _LEASE = timedelta(seconds=30)
 _WAIT_FOR_OTHERS = timedelta(seconds=35)
 _LOOK_AGAIN = 0.15
+_ENTRA_OUTAGE = "entra-unavailable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +54,9 @@ class Need:
         """Say whether *grant* already holds what is needed."""
         if self.later_than is not None:
             return grant.refreshed > self.later_than
+        least = max(self.minimum, timedelta(seconds=1))  # never one that ends this instant
         return all(
-            (access := grant.access(resource)) is not None and access.expires - now >= self.minimum
+            (access := grant.access(resource)) is not None and access.expires - now >= least
             for resource in self.resources
         )
 
@@ -107,11 +109,11 @@ class Refresher:
             now = self._clock.now()
             known = await self._grants.find(mailbox)
             if known is None:
-                raise NotFound("mailbox-unknown", "There is no such mailbox.")
-            if known.value.state is MailboxState.RECONNECT_NEEDED:
-                raise lost(known.value)
+                raise unknown_mailbox()
             if need.met_by(known.value, now):
                 return known.value
+            if need.asked:
+                _require_a_try(known.value, now)
             if known.value.leased(now):
                 if now > deadline:
                     raise Unavailable("busy", "Another process refreshes this mailbox; try again.")
@@ -128,19 +130,20 @@ class Refresher:
         return await self._grants.lease(known, taken)
 
     async def _with_lease(self, config: Config, leased: Versioned[Grant], need: Need) -> Grant:
-        ring = await self._rings.of(config)
         try:
+            ring = await self._rings.of(config)
             if not await self._breakers.may_try(config.id):
                 raise Unavailable("app-fault", "The app's credential fails; an admin was told.")
             changed = await self._exchange(config, ring, leased.value, need)
         except ProviderRefused as refusal:
             raise await self._refused(config, leased, refusal) from refusal
         except Unavailable as exc:
-            transient = Failure(kind=FailureClass.TRANSIENT, cause=exc.code)
-            if exc.code == "app-fault":
+            if exc.code == _ENTRA_OUTAGE:
+                await self._set_back(
+                    leased, Failure(kind=FailureClass.TRANSIENT, cause=_ENTRA_OUTAGE)
+                )
+            else:  # our own vault, identity or credential fails: no mailbox's fault
                 await self._release(leased)
-            else:
-                await self._set_back(leased, transient)
             raise
         await self._grants.move(leased, changed)
         await self._breakers.worked(config.id)
@@ -166,6 +169,7 @@ class Refresher:
             cause=None,
             failing_since=None,
             attempts=0,
+            retry_at=None,
             lease=None,
             lease_until=None,
         )
@@ -215,6 +219,19 @@ class Refresher:
             await self._mailboxes.put(
                 replace(known.value, state=after.state, cause=after.cause, since=self._clock.now())
             )
+
+
+def _require_a_try(grant: Grant, now: datetime) -> None:
+    """Raise when Entra is not to be asked now, however many senders call."""
+    waits_for_a_person = grant.due is None or (
+        grant.state is MailboxState.PARKED and now < grant.due
+    )
+    if waits_for_a_person:
+        raise lost(grant)
+    if grant.retry_at is not None and now < grant.retry_at:
+        cause = grant.cause or "throttled"
+        wait = (grant.retry_at - now).total_seconds()
+        raise Unavailable(cause, explain(cause), retry_after=wait)
 
 
 def lost(grant: Grant) -> ConsentLost:

@@ -51,6 +51,8 @@ def setback(
     if retry_after is not None:
         wait = max(wait, timedelta(seconds=retry_after) * (1 + jitter / 4))
     changed = replace(changed, due=now + wait)
+    if retry_after is not None or attempts >= _FAILING_FROM:
+        changed = replace(changed, retry_at=now + wait)
     if attempts < _FAILING_FROM:
         return changed
     return replace(changed, state=MailboxState.FAILING, cause=failure.cause)

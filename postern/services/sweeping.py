@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from postern.errors import PosternError
 from postern.model.config import UNFINISHED, Config, ConfigState, Problem
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # Expired links are kept this long, so that their page can say that they expired.
 _KEEP_LINKS = timedelta(days=30)
+# The platform cuts an HTTP call at 230 seconds, so an activation older than this is dead.
+_LONGEST_ACTIVATION = timedelta(minutes=10)
 _INTERRUPTED = "activation-interrupted"
 
 
@@ -63,8 +65,8 @@ class Sweeper:
     async def _config(self, known: Versioned[Config]) -> str:
         config = known.value
         try:
-            if config.intake and config.intake_deadline:
-                if config.intake_deadline > self._clock.now():
+            if config.intake or config.state is ConfigState.VALIDATING:
+                if self._deadline(config) > self._clock.now():
                     return "waiting"
                 await self._close(known)
                 return "closed"
@@ -75,6 +77,10 @@ class Sweeper:
             log.warning("sweep left config=%s why=%s", config.id, type(exc).__name__)
             return "left"
         return "settled"
+
+    def _deadline(self, config: Config) -> datetime:
+        """Return when an activation that still runs has died: also one without a secret."""
+        return config.intake_deadline or config.changed + _LONGEST_ACTIVATION
 
     async def _close(self, known: Versioned[Config]) -> None:
         """Remove the secret of an activation that died, and say so on the config."""
@@ -95,16 +101,18 @@ class Sweeper:
         removed = 0
         now = self._clock.now()
         try:
-            overdue = [
-                held.name
-                async for held in self._intake.held()
-                if held.expires is None or held.expires <= now
-            ]
-            for name in overdue:
-                await self._intake.remove(name)
-                removed += 1
+            held = [each async for each in self._intake.held()]
         except PosternError as exc:
             log.warning("sweep left the intake vault why=%s", type(exc).__name__)
+            return removed
+        for each in held:
+            if each.expires is not None and each.expires > now:
+                continue
+            try:
+                await self._intake.remove(each.name)
+                removed += 1
+            except PosternError as exc:
+                log.warning("sweep left secret=%s why=%s", each.name, type(exc).__name__)
         return removed
 
     async def _old_rows(self) -> int:

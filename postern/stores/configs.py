@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from postern.errors import Conflicting
+from postern.errors import AlreadyThere, Conflicting
 from postern.model.config import Config
 from postern.model.receipt import Custody
 from postern.ports import Records
@@ -77,9 +77,13 @@ class ConfigStore:
         row = await self._records.get(TABLE, _BREAKER, config)
         return versioned(Breaker, row) if row else None
 
-    async def open_breaker(self, breaker: Breaker) -> None:
-        """Open the breaker, or move its next probe."""
-        await self._records.put(TABLE, to_row(breaker, _BREAKER, breaker.config))
+    async def open_breaker(self, breaker: Breaker) -> bool:
+        """Open the breaker; True for the one call that did."""
+        try:
+            await self._records.insert(TABLE, to_row(breaker, _BREAKER, breaker.config))
+        except AlreadyThere:
+            return False
+        return True
 
     async def claim_probe(self, known: Versioned[Breaker], changed: Breaker) -> bool:
         """Move the probe on; True for the one process that may try now."""

@@ -18,7 +18,7 @@ def refusal(answer, status, code):
     """Check the one error body and return it."""
     assert (answer.status, answer.body["error"]) == (status, code), answer.text
     assert answer.body["description"]
-    assert uuid.UUID(answer.body["id"])
+    assert uuid.UUID(answer.body["id"]).version == 4
     assert answer.headers["cache-control"] == "no-store"
     return answer.body
 

@@ -49,7 +49,7 @@ class Browser:
         """Press the button and return Entra's address."""
         page = self.submit(self.form(url), Sec_Fetch_Site="same-origin")
         assert page.status == 200, page.text
-        return re.search(r'url=([^"]+)"', page.text)[1].replace("&amp;", "&")
+        return re.findall(r'url=([^"]+)"', page.text)[0].replace("&amp;", "&")
 
 
 def state_of(url):
@@ -77,9 +77,10 @@ async def sign_in_only(world, url, address):
         base = world.stack.deployment.entra_url
         fields = {**form.fields, "login": address, "passwd": "correct horse"}
         client = owner._client
+        assert client is not None
         for path in ("password", "consent"):
-            send = {"data": fields, "allow_redirects": False}
-            async with client.post(f"{base}/_signin/{path}", **send) as response:
+            where = f"{base}/_signin/{path}"
+            async with client.post(where, data=fields, allow_redirects=False) as response:
                 if location := response.headers.get("Location"):
                     return location
                 html = await response.text()

@@ -13,7 +13,7 @@ import msal
 import requests
 from msal.exceptions import MsalError
 
-from postern.adapters.entra.refusals import refusal, unreachable
+from postern.adapters.entra.refusals import error_body, refusal, unreachable
 from postern.model.secret import Secret
 
 _TIMEOUT_SECONDS = 20
@@ -91,7 +91,7 @@ class MsalCalls:
             raise unreachable() from exc
         except (ValueError, RuntimeError) as exc:
             # An error answer to discovery, or an answer that MSAL does not accept.
-            raise _refused(_body(transport.last), transport.last) from exc
+            raise _refused(_said(transport.last), transport.last) from exc
         if "error" in answer:
             raise _refused(answer, transport.last)
         return answer, transport.correlation_id
@@ -130,9 +130,5 @@ def _refused(body: Mapping[str, Any], last: requests.Response | None) -> Excepti
     return refusal(body, last.status_code, last.headers.get("Retry-After"))
 
 
-def _body(last: requests.Response | None) -> Mapping[str, Any]:
-    try:
-        body = last.json() if last is not None else {}
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+def _said(last: requests.Response | None) -> Mapping[str, Any]:
+    return error_body(last.text) if last is not None else {}

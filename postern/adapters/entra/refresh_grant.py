@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from postern.adapters.entra.refusals import refusal, unreachable
+from postern.adapters.entra.refusals import error_body, refusal, unreachable
 from postern.model.secret import Secret
 from postern.ports import Tokens
 
@@ -49,14 +49,15 @@ async def refresh(
         async with session.post(
             endpoint, data=form, headers=_HEADERS, timeout=_TIMEOUT, allow_redirects=False
         ) as response:
-            body = await response.json(content_type=None)
             if response.status != 200:
-                raise refusal(body or {}, response.status, response.headers.get("Retry-After"))
+                said = error_body(await response.text())
+                raise refusal(said, response.status, response.headers.get("Retry-After"))
+            body = await response.json(content_type=None)
             return Tokens(
                 access_token=Secret(body["access_token"]),
                 expires=asked + timedelta(seconds=int(body["expires_in"])),
                 scopes=tuple(str(body.get("scope", "")).split()),
                 refresh_token=Secret(body["refresh_token"]) if "refresh_token" in body else None,
             )
-    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, AttributeError) as exc:
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as exc:
         raise unreachable() from exc

@@ -1,5 +1,6 @@
 """Entra's error answers as values. Its descriptions stay here: they name accounts."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,15 @@ def refusal(
         correlation_id=body.get("correlation_id"),
         retry_after=seconds(retry_after),
     )
+
+
+def error_body(text: str) -> Mapping[str, Any]:
+    """Return an error answer's JSON; {} for what a proxy or a fault put in its place."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def seconds(header: str | None) -> float | None:
