@@ -14,8 +14,8 @@ from local.processes import PROJECT
 _REPEATS = 9
 _BARE = "import azure.functions"
 _INDEXED = "import function_app"
-# What `postern.bootstrap` imports at the first call. Whoever makes an import of the refresh path lazy
-# adds its module here, or the figure hides what it no longer sees.
+# What `postern.bootstrap` imports at the first call. Whoever makes an import of the refresh path
+# lazy adds its module here, or the figure hides what it no longer sees.
 _FIRST_CALL = "import function_app, postern.settings, postern.assembly"
 _TIMED = """
 import sys, time
