@@ -114,7 +114,7 @@ $(PACKAGES): requirements-dev.txt
 	@scripts/venv.sh "$(PYTHON)" .venv
 
 $(EMULATOR): package-lock.json
-	@command -v npm > /dev/null || { echo "needs Node.js 20 or newer with npm, for Azurite" >&2; exit 1; }
+	@command -v npm > /dev/null || { echo "needs Node.js with npm, for Azurite" >&2; exit 1; }
 	@echo "setting up node_modules (Azurite; about half a minute)"
 	@npm ci --silent --no-audit --no-fund
 	@touch $@

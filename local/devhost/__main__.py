@@ -107,3 +107,7 @@ if __name__ == "__main__":
         asyncio.run(_main(_arguments()))
     except Refused as refused:
         sys.exit(f"refused to start: {refused}")
+    # A worker is ended, not unwound: an app gets no call at its end, so none of its objects may
+    # count on one, nor complain of its absence here.
+    sys.stdout.flush()
+    os._exit(0)
