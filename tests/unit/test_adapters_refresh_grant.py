@@ -144,8 +144,16 @@ async def test_a_broken_entra_is_never_the_mailboxs_fault(entra, reply):
         Reply(body={"expires_in": 3599, "refresh_token": NEW_TOKEN}),
         Reply(body={"access_token": ACCESS_TOKEN}),
         Reply(body=GOOD | {"expires_in": ACCESS_TOKEN[:8]}),
+        Reply(body=GOOD | {"expires_in": None}),
+        Reply(body=[GOOD]),
+        Reply(body=None),
+        Reply(body=7),
+        Reply(body=""),
     ],
-    ids=["cut", "silent", "html", "half", "no-token", "no-expiry", "odd-expiry"],
+    ids=[
+        *("cut", "silent", "html", "half", "no-token", "no-expiry", "odd-expiry", "null-expiry"),
+        *("list", "null", "number", "nothing"),
+    ],
 )
 async def test_an_answer_that_cannot_be_read_is_tried_again(entra, reply, monkeypatch):
     monkeypatch.setattr(refresh_grant, "_TIMEOUT", aiohttp.ClientTimeout(total=0.2))
@@ -154,6 +162,15 @@ async def test_an_answer_that_cannot_be_read_is_tried_again(entra, reply, monkey
     assert caught.value.code == "entra-unavailable"
     assert not [secret for secret in SECRETS if secret in told(caught.value)]
     assert len(entra.asked) == 1  # nobody repeats it behind our back: the schedule does
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("body", ["<html>Too Many Requests</html>", "", [REFUSED], None, {}])
+async def test_a_gateway_that_asks_for_patience_gets_it_whatever_its_body(entra, body):
+    with pytest.raises(ProviderRefused) as caught:
+        await ask(entra, Reply(429, body, {"Retry-After": "120"}))
+    assert (caught.value.status, caught.value.retry_after) == (429, 120.0)
+    assert classify(caught.value).cause == "throttled"
 
 
 @pytest.mark.fault

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postern.adapters.entra.refusals import refusal, seconds, unreachable
+from postern.adapters.entra.refusals import error_body, refusal, seconds, unreachable
 
 DESCRIPTION = (
     "AADSTS700082: The refresh token of alice@fabrikam.example has expired due to inactivity."
@@ -59,6 +59,18 @@ def test_an_answer_without_an_error_is_unknown():
     refused = refusal({}, 418)
     assert (refused.error, refused.status) == ("unknown", 418)
     assert (refused.suberror, refused.correlation_id, refused.retry_after) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "<html></html>", "{", "null", "[]", "7", '"text"', "[{}]", "\ufeff{}"],
+)
+def test_what_a_proxy_says_in_entras_place_is_no_answer(text):
+    assert error_body(text) == {}
+
+
+def test_an_error_body_is_read():
+    assert error_body('{"error": "invalid_grant"}') == {"error": "invalid_grant"}
 
 
 @pytest.mark.parametrize(

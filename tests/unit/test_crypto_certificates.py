@@ -69,10 +69,19 @@ async def test_a_signature_of_another_key_is_noticed_at_once():
         await certificate(key=OTHER)
 
 
-async def test_a_name_is_cut_to_what_a_certificate_can_hold():
-    made = await certificate(name="x" * 100)
-    name = made.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
-    assert name == "x" * 64
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("x" * 100, "x" * 64),
+        ("é" * 100, "é" * 32),
+        ("x" + "é" * 40, "x" + "é" * 31),
+        ("社" * 60, "社" * 21),
+        ("\N{SNAIL}" * 20, "\N{SNAIL}" * 16),
+    ],
+)
+async def test_a_name_is_cut_to_the_64_bytes_that_a_certificate_can_hold(name, kept):
+    made = await certificate(name=name)
+    assert made.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == kept
 
 
 @pytest.mark.parametrize(

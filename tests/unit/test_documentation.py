@@ -13,7 +13,7 @@ from postern.model.explanations import EXPLANATIONS
 from postern.model.failure import _ERRORS, _NUMBERS
 from postern.pages.reasons import REASONS
 from postern.services.sign_in import _BY_ERROR, _BY_NUMBER
-from postern.settings import AUTHORITY_HOSTS, SettingWrong, read
+from postern.settings import AUTHORITY_HOSTS, GRAPH_HOSTS, SettingWrong, read
 from tests.unit.source_reading import PROJECT, codes, sources, strings, table
 from tests.unit.test_function_app import ROUTES
 from tests.unit.test_settings import GIVEN
@@ -187,9 +187,9 @@ def test_ranges_are_those_of_the_reader():
                 read(GIVEN | {name: str(outside)})
 
 
-def test_the_hosts_of_entra_are_named():
+def test_the_hosts_that_are_taken_are_named():
     text = (PROJECT / SETTINGS).read_text()
-    assert [host for host in AUTHORITY_HOSTS if f"`{host}`" not in text] == []
+    assert [host for host in AUTHORITY_HOSTS | GRAPH_HOSTS if f"`{host}`" not in text] == []
 
 
 # --- links and routes ---------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """The error tree: whoever catches a branch catches what belongs to it, and no text tells more."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,8 @@ from postern.errors import (
     StoreError,
     Unavailable,
 )
+from tests.unit.source_reading import sources
 
-PACKAGE = Path(errors.__file__).parent
 TREE = {
     name: kind
     for name, kind in vars(errors).items()
@@ -75,13 +74,25 @@ def test_failures_are_equal_only_to_themselves():
     assert len({Unavailable("busy", ""), Unavailable("busy", "")}) == 2
 
 
+def test_no_failure_is_made_once_and_raised_many_times():
+    """An exception keeps the traceback of every raise: a shared one would hold all requests."""
+    shared = [
+        f"{path}:{node.lineno}"
+        for path, module in sources()
+        for node in module.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call)
+        if ast.unparse(node.value.func) in TREE
+    ]
+    assert shared == []
+
+
 def test_every_failure_of_the_app_belongs_to_the_tree():
     """A class of errors beside the tree would be answered as our fault, whatever it means."""
-    strays = []
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef):
-                bases = {ast.unparse(base) for base in node.bases}
-                if bases & {"Exception", "BaseException", "RuntimeError", "ValueError"}:
-                    strays.append(node.name)
-    assert strays == ["PosternError"]
+    builtin = {"Exception", "BaseException", "RuntimeError", "ValueError", "KeyError", "TypeError"}
+    roots = [
+        node.name
+        for _, module in sources()
+        for node in ast.walk(module)
+        if isinstance(node, ast.ClassDef) and builtin & {ast.unparse(base) for base in node.bases}
+    ]
+    assert roots == ["PosternError"]

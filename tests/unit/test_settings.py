@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from postern.settings import AUTHORITY_HOSTS, SettingWrong, on_loopback, read
+from postern.settings import AUTHORITY_HOSTS, GRAPH_HOSTS, SettingWrong, on_loopback, read
 
 GIVEN = {
     "POSTERN_BASE_URL": "https://mail.contoso.example",
@@ -18,6 +18,8 @@ GIVEN = {
 }
 URLS = [key for key in GIVEN if key.endswith("_URL")]
 EVERY_URL = [*URLS, "POSTERN_AUTHORITY_HOST", "POSTERN_GRAPH_URL"]
+# The hosts that are sent codes, refresh tokens and app-only tokens.
+PINNED = ["POSTERN_AUTHORITY_HOST", "POSTERN_GRAPH_URL"]
 SECONDS = ["POSTERN_KEEP_ALIVE_SECONDS", "POSTERN_MARGIN_SECONDS", "POSTERN_INTAKE_SECONDS"]
 
 
@@ -72,6 +74,8 @@ def test_a_missing_setting_is_named(key, value):
         "ftp://localhost",
         "javascript:alert(1)",
         "file:///etc/passwd",
+        "https://[::1",
+        "https://[",
     ],
 )
 def test_what_is_no_https_address_is_refused_by_name(key, value):
@@ -79,7 +83,9 @@ def test_what_is_no_https_address_is_refused_by_name(key, value):
 
 
 @pytest.mark.parametrize("key", SECONDS)
-@pytest.mark.parametrize("value", ["ten", "-600", "1.5", "6e2", "0", "99999999", "600 s", "0x10"])
+@pytest.mark.parametrize(
+    "value", ["ten", "-600", "1.5", "6e2", "0", "99999999", "600 s", "0x10", "60²", "٦٠٠"]
+)
 def test_what_is_no_number_in_its_range_is_refused_by_name(key, value):
     assert key in refused(key, value)
 
@@ -96,23 +102,28 @@ def test_blanks_around_a_value_and_a_last_slash_are_left_off():
     assert read(GIVEN | {"POSTERN_MARGIN_SECONDS": " 30 "}).margin == timedelta(seconds=30)
 
 
-@pytest.mark.parametrize("host", sorted(AUTHORITY_HOSTS))
-def test_the_clouds_of_entra_are_known(host):
-    assert read(GIVEN | {"POSTERN_AUTHORITY_HOST": f"https://{host}"}).authority_host
+def test_the_clouds_of_microsoft_are_known():
+    for host in AUTHORITY_HOSTS:
+        assert read(GIVEN | {"POSTERN_AUTHORITY_HOST": f"https://{host}"}).authority_host
+    for host in GRAPH_HOSTS:
+        assert read(GIVEN | {"POSTERN_GRAPH_URL": f"https://{host}"}).graph_url
 
 
 @pytest.mark.parametrize("host", ["localhost:8401", "127.0.0.1:8401", "[::1]:8401"])
-def test_a_stand_in_on_this_machine_may_take_entras_place(host):
-    settings = read(GIVEN | {"POSTERN_AUTHORITY_HOST": f"https://{host}"})
-    assert settings.authority_host == f"https://{host}"
+def test_a_stand_in_on_this_machine_may_take_their_place(host):
+    settings = read(GIVEN | dict.fromkeys(PINNED, f"https://{host}"))
+    assert settings.authority_host == settings.graph_url == f"https://{host}"
 
 
 @pytest.mark.attack
+@pytest.mark.parametrize("key", PINNED)
 @pytest.mark.parametrize(
     "host",
     [
         "evil.example",
         "login.microsoftonline.com.evil.example",
+        "graph.microsoft.com.evil.example",
+        "evil-graph.microsoft.com",
         "evil-login.microsoftonline.com",
         "sub.login.microsoftonline.com",
         "localhost.evil.example",
@@ -126,8 +137,14 @@ def test_a_stand_in_on_this_machine_may_take_entras_place(host):
         "evil.example/@localhost",
     ],
 )
-def test_no_other_host_is_sent_codes_and_refresh_tokens(host):
-    assert "POSTERN_AUTHORITY_HOST" in refused("POSTERN_AUTHORITY_HOST", f"https://{host}")
+def test_no_other_host_is_sent_codes_and_tokens(key, host):
+    assert key in refused(key, f"https://{host}")
+
+
+@pytest.mark.attack
+def test_entra_and_graph_do_not_stand_for_each_other():
+    assert refused("POSTERN_AUTHORITY_HOST", "https://graph.microsoft.com")
+    assert refused("POSTERN_GRAPH_URL", "https://login.microsoftonline.com")
 
 
 @pytest.mark.parametrize(
