@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postern.errors import Unreadable
 from postern.model.caller import Caller, Role
 from postern.model.config import Config, ConfigState
 from postern.model.grant import Access, Grant
@@ -176,14 +177,14 @@ def test_a_dictionary_inside_reads_back():
     ],
 )
 def test_a_value_that_cannot_be_right_is_not_taken(column, value):
-    with pytest.raises(ValueError, match=r"\w"):
+    with pytest.raises(Unreadable):
         decode(Grant, encode(GRANT) | {column: value})
 
 
 def test_a_row_without_a_needed_column_is_not_taken():
     columns = encode(GRANT)
     del columns["refresh_token"]
-    with pytest.raises(TypeError, match="refresh_token"):
+    with pytest.raises(Unreadable):
         decode(Grant, columns)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from postern.errors import SettingWrong
 from postern.model.explanations import EXPLANATIONS
 from postern.model.failure import _ERRORS, _NUMBERS
 from postern.pages.reasons import REASONS
 from postern.services.sign_in import _BY_ERROR, _BY_NUMBER
-from postern.settings import AUTHORITY_HOSTS, GRAPH_HOSTS, SettingWrong, read
+from postern.settings import AUTHORITY_HOSTS, GRAPH_HOSTS, read
 from tests.unit.source_reading import PROJECT, codes, sources, strings, table
 from tests.unit.test_function_app import ROUTES
 from tests.unit.test_settings import GIVEN

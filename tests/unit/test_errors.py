@@ -16,6 +16,7 @@ from postern.errors import (
     Rejected,
     StoreError,
     Unavailable,
+    Unreadable,
 )
 from tests.unit.source_reading import sources
 
@@ -51,8 +52,8 @@ def test_every_failure_that_a_caller_reads_has_a_status():
     assert all(400 <= status < 600 for status in STATUS.values())
 
 
-@pytest.mark.parametrize("kind", [Conflicting, AlreadyThere])
-def test_a_lost_write_is_a_store_error(kind):
+@pytest.mark.parametrize("kind", [Conflicting, AlreadyThere, Unreadable])
+def test_what_the_records_did_is_never_the_callers_fault(kind):
     assert issubclass(kind, StoreError)
     assert not issubclass(kind, Rejected)
 

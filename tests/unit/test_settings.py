@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from postern.settings import AUTHORITY_HOSTS, GRAPH_HOSTS, SettingWrong, on_loopback, read
+from postern.errors import SettingWrong
+from postern.settings import AUTHORITY_HOSTS, GRAPH_HOSTS, on_loopback, read
 
 GIVEN = {
     "POSTERN_BASE_URL": "https://mail.contoso.example",
