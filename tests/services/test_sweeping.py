@@ -1,0 +1,222 @@
+"""What a crash left is finished by a timer; one thing that fails does not stop the others."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from postern.errors import NotFound
+from postern.model.config import Config, ConfigState
+from postern.model.secret import Secret
+from tests.fakes import CLIENT_ID, PASTED, FakeWorld, wanted
+
+LATER = timedelta(minutes=11)
+
+
+async def keep(world: FakeWorld, name: str, life: timedelta = timedelta(minutes=10)) -> None:
+    """Put a secret into the vault that no record knows."""
+    await world.intake.put(
+        name, Secret(PASTED), expires=world.clock.now() + life, tags={"config": "x"}
+    )
+
+
+async def state(world: FakeWorld, config: Config) -> ConfigState:
+    found = await world.configs.get(config.id)
+    assert found is not None
+    return found.state
+
+
+async def test_a_quiet_world_is_left_as_it_is(world: FakeWorld):
+    config = await world.active()
+    await world.connect(config)
+    before = [world.records.all(table) for table in ("configs", "grants", "links", "mailboxes")]
+    counts = await world.app.sweeper.sweep()
+    after = [world.records.all(table) for table in ("configs", "grants", "links", "mailboxes")]
+    assert before == after
+    assert counts["settled"] == 1
+
+
+async def test_a_secret_that_no_record_knows_goes_at_its_deadline(world: FakeWorld):
+    await keep(world, "orphan")
+    world.clock.advance(timedelta(minutes=9, seconds=59))
+    await world.app.sweeper.sweep()
+    assert list(world.intake.secrets()) == ["orphan"], "it may still be in use"
+    world.clock.advance(seconds=1)
+    counts = await world.app.sweeper.sweep()
+    assert world.intake.secrets() == {}
+    assert counts["secrets"] == 1
+
+
+async def test_a_secret_that_was_deleted_but_not_purged_is_purged(world: FakeWorld):
+    world.intake.delay = timedelta(minutes=5)
+    await keep(world, "half-removed")
+    await world.intake.remove("half-removed")
+    assert list(world.intake.secrets()) == ["half-removed"]
+    world.intake.delay = timedelta(seconds=1)
+    world.clock.advance(LATER)
+    await world.app.sweeper.sweep()
+    assert world.intake.secrets() == {}
+
+
+@pytest.mark.fault
+async def test_one_secret_that_cannot_be_removed_does_not_stop_the_others(world: FakeWorld):
+    for n in range(4):
+        await keep(world, f"orphan-{n}")
+    world.clock.advance(LATER)
+    world.tape.fail("intake.remove", skip=1)
+    await world.app.sweeper.sweep()
+    assert list(world.intake.secrets()) == ["orphan-1"]
+    await world.app.sweeper.sweep()
+    assert world.intake.secrets() == {}
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("call", ["intake.held", "intake.remove", "provider.*", "keys.*"])
+async def test_one_dependency_that_is_down_does_not_stop_the_rest(world: FakeWorld, call: str):
+    registration = world.register()
+    waiting = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    link = await _expired_link(world)
+    world.clock.advance(timedelta(days=40))
+    await keep(world, "orphan", timedelta(seconds=-1))
+    registration.federated[world.trust] = world.clock.now()
+    world.tape.fail(call, times=1000)
+    await world.app.sweeper.sweep()
+    world.tape.heal()
+    assert await world.links.find(*link) is None
+    await world.app.sweeper.sweep()
+    assert await state(world, waiting) is ConfigState.ACTIVE
+    assert world.intake.secrets() == {}
+
+
+async def _expired_link(world: FakeWorld) -> tuple[str, str]:
+    config = await world.active("bbbbbbbb-bbbb-cccc-dddd-eeeeeeeeeeee")
+    await world.link(config)
+    (known,) = [each async for each in world.links.of(config.id)]
+    return config.id, known.value.hash
+
+
+async def test_an_activation_that_still_runs_is_left_alone(world: FakeWorld):
+    world.register()
+    seen: list[object] = []
+
+    async def sweep() -> None:
+        await world.another_process().sweeper.sweep()
+        seen.append(list(world.intake.secrets()))
+
+    world.tape.before("provider.prove_secret", sweep)
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    assert seen == [[f"intake-{config.activation}"]]
+    assert config.state is ConfigState.AWAITING_TRUST
+
+
+async def test_a_hand_over_is_finished_when_the_trust_is_there(world: FakeWorld):
+    registration = world.register()
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    assert (await world.app.sweeper.sweep())["verified-awaiting-trust"] == 1
+    registration.federated[world.trust] = world.clock.now()
+    assert (await world.app.sweeper.sweep())["verified-active"] == 1
+    assert await state(world, config) is ConfigState.ACTIVE
+
+
+async def test_a_failed_config_is_not_tried_again_by_itself(world: FakeWorld):
+    world.register()
+    await world.app.activation.activate("admin", wanted(), Secret("Wrong8Q~of-somebody-else"))
+    asked = world.tape.count("provider.*")
+    await world.app.sweeper.sweep()
+    assert world.tape.count("provider.*") == asked
+
+
+async def test_two_sweeps_at_once_do_no_harm(world: FakeWorld):
+    world.register()
+    world.tape.fail("intake.remove")
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    world.clock.advance(LATER)
+
+    async def other() -> None:
+        await world.another_process().sweeper.sweep()
+
+    world.tape.before("intake.remove", other)
+    await world.app.sweeper.sweep()
+    assert world.intake.secrets() == {}
+    found = await world.configs.get(config.id)
+    assert found is not None
+    assert found.intake is None
+    assert (await world.app.configurations.receipt(config.id)).gone_at is not None
+
+
+async def test_a_purge_protected_secret_closes_the_config_with_the_truth(world: FakeWorld):
+    world.intake.purge_protection = True
+    world.register()
+    world.tape.fail("intake.remove")
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    world.clock.advance(LATER)
+    await world.app.sweeper.sweep()
+    found = await world.configs.get(config.id)
+    assert found is not None
+    assert found.intake is None
+    receipt = await world.app.configurations.receipt(config.id)
+    assert receipt.gone_at is None
+    assert receipt.recoverable_until is not None
+
+
+async def test_sign_ins_and_last_pages_go_when_they_are_over(world: FakeWorld):
+    config = await world.active()
+    await world.connect(config)
+    await world.begin(await world.link(config))
+    assert len(world.records.all("pending")) == 3
+    await world.app.sweeper.sweep()
+    assert len(world.records.all("pending")) == 3, "still under way"
+    world.clock.advance(LATER)
+    assert (await world.app.sweeper.sweep())["rows"] == 3
+    assert world.records.all("pending") == []
+
+
+async def test_many_old_rows_go_in_one_sweep(world: FakeWorld):
+    config = await world.active()
+    link = await world.link(config)
+    for _ in range(1100):
+        await world.begin(link)
+    world.clock.advance(LATER)
+    assert (await world.app.sweeper.sweep())["rows"] == 1100
+
+
+async def test_a_link_is_kept_for_a_month_after_its_end_to_say_that_it_ended(world: FakeWorld):
+    config_id, link = await _expired_link(world)
+    world.clock.advance(timedelta(days=7 + 30))
+    await world.app.sweeper.sweep()
+    assert await world.links.find(config_id, link) is not None
+    world.clock.advance(seconds=1)
+    await world.app.sweeper.sweep()
+    assert await world.links.find(config_id, link) is None
+
+
+@pytest.mark.fault
+async def test_a_config_that_changes_meanwhile_is_left_for_the_next_sweep(world: FakeWorld):
+    world.register()
+    world.tape.fail("intake.remove")
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    world.clock.advance(LATER)
+
+    async def other() -> None:
+        known = await world.configs.find(config.id)
+        assert known is not None
+        await world.configs.save(known, replace(known.value, name="renamed"))
+
+    world.records.before("replace", other)
+    await world.app.sweeper.sweep()
+    await world.app.sweeper.sweep()
+    found = await world.configs.get(config.id)
+    assert found is not None
+    assert (found.name, found.intake) == ("renamed", None)
+
+
+async def test_the_receipt_says_who_closed_it(world: FakeWorld):
+    world.register()
+    world.tape.fail("intake.remove")
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    with pytest.raises(NotFound):
+        await world.app.configurations.receipt(config.id)
+    world.clock.advance(LATER)
+    await world.app.sweeper.sweep()
+    assert (await world.app.configurations.receipt(config.id)).closed_by == "swept"
+    assert len(world.directory.registrations[CLIENT_ID].passwords) == 1
