@@ -17,7 +17,8 @@ from postern.model.scopes import Resource
 from postern.services.assertions import Assertions
 from postern.services.breakers import Breakers
 from postern.services.keyrings import KeyRings
-from postern.services.refresh import Need, Refresher
+from postern.services.needs import Need
+from postern.services.refresh import Refresher
 from postern.stores.audit import AuditStore
 from postern.stores.configs import ConfigStore
 from postern.stores.grants import GrantStore

@@ -1,4 +1,4 @@
-"""Reading requests, building answers, and the single table from failure to status."""
+"""The API's edge: reading requests, answering in JSON, and the one table from failure to status."""
 
 import functools
 import logging
@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import azure.functions as func
 import msgspec
 
-from postern.bootstrap import postern
 from postern.errors import (
     Conflict,
     ConsentLost,
     Forbidden,
     Malformed,
     NotFound,
-    PageError,
     PosternError,
+    SettingWrong,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -29,7 +28,6 @@ from postern.model.secret import Secret
 if TYPE_CHECKING:
     from postern.assembly import Postern
     from postern.model.caller import Caller
-    from postern.pages import Branding, Page
 
 log = logging.getLogger("postern.http")
 
@@ -37,7 +35,7 @@ Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 _T = TypeVar("_T")
 
 LARGEST_BODY = 64 * 1024
-_NO_STORE = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 STATUS: dict[type[PosternError], int] = {
     Malformed: 400,
@@ -61,23 +59,6 @@ def api(handler: Handler) -> Handler:
             return await handler(req)
         except Exception as exc:
             return _failure(exc)
-
-    return answered
-
-
-def page(handler: Handler) -> Handler:
-    """Answer every failure of *handler* with a page: its caller is a mailbox owner."""
-
-    @functools.wraps(handler)
-    async def answered(req: func.HttpRequest) -> func.HttpResponse:
-        try:
-            return await handler(req)
-        except PageError as exc:
-            return await ended(exc)
-        except Exception as exc:
-            _note(exc, uuid.uuid4().hex)
-            shown = await ended(PageError("temporarily-unavailable"))
-            return _with_status(shown, 503 if isinstance(exc, Unavailable) else 500)
 
     return answered
 
@@ -108,45 +89,15 @@ def answer(value: object, status: int = 200) -> func.HttpResponse:
         msgspec.json.encode(value),
         status_code=status,
         mimetype="application/json",
-        headers=_NO_STORE,
+        headers=NO_STORE,
     )
-
-
-def show(shown: "Page", *, cookie: str | None = None) -> func.HttpResponse:
-    """Return a page under its own policy."""
-    response = func.HttpResponse(
-        shown.html,
-        status_code=shown.status,
-        mimetype="text/html",
-        headers={**_NO_STORE, "Content-Security-Policy": shown.content_security_policy},
-    )
-    if cookie:
-        response.headers.add("Set-Cookie", cookie)
-    return response
-
-
-def go(url: str, *, cookie: str | None = None) -> func.HttpResponse:
-    """Redirect by 303, so that a reload repeats nothing."""
-    response = func.HttpResponse(status_code=303, headers={**_NO_STORE, "Location": url})
-    if cookie:
-        response.headers.add("Set-Cookie", cookie)
-    return response
-
-
-async def ended(exc: PageError, branding: "Branding | None" = None) -> func.HttpResponse:
-    """Return the page that explains how a sign-in ended."""
-    app = await postern()
-    shown = app.pages.ended(
-        branding, reason=exc.reason, correlation_id=exc.correlation_id, detail=exc.detail
-    )
-    return show(shown)
 
 
 def _failure(exc: Exception) -> func.HttpResponse:
     request_id = uuid.uuid4().hex
     status = next((code for kind, code in STATUS.items() if isinstance(exc, kind)), 500)
     if status == 500:
-        _note(exc, request_id)
+        note(exc, request_id)
         return answer(
             _problem("internal", "Something failed here; it was logged.", request_id), 500
         )
@@ -166,20 +117,11 @@ def _problem(code: str, description: str, request_id: str) -> Mapping[str, str]:
     return {"error": code, "description": description, "id": request_id}
 
 
-def _note(exc: BaseException, request_id: str) -> None:
+def note(exc: BaseException, request_id: str) -> None:
     """Log where it failed and as what, never the text: it may quote a token or a URL."""
     frames: list[Any] = traceback.extract_tb(exc.__traceback__)[-4:]
     where = " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in reversed(frames))
     kind = type(exc).__name__
     # A wrong setting is named by its key, which its text holds and nothing else.
-    said = f"{kind}: {exc}" if kind == "SettingWrong" else kind
+    said = f"{kind}: {exc}" if isinstance(exc, SettingWrong) else kind
     log.error("failed id=%s type=%s at=%s", request_id, said, where)
-
-
-def _with_status(response: func.HttpResponse, status: int) -> func.HttpResponse:
-    return func.HttpResponse(
-        response.get_body(),
-        status_code=status,
-        mimetype=response.mimetype,
-        headers=dict(response.headers),
-    )

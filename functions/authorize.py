@@ -5,7 +5,8 @@ from urllib.parse import parse_qs
 import azure.functions as func
 
 from functions._cookies import browser_of, form_token, set_browser
-from functions._http import LARGEST_BODY, go, page, show
+from functions._http import LARGEST_BODY
+from functions._pages import go, page, show
 from postern.bootstrap import postern
 from postern.crypto import bearer
 from postern.errors import PageError

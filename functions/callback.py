@@ -5,7 +5,7 @@ import re
 import azure.functions as func
 
 from functions._cookies import browser_of
-from functions._http import go, page
+from functions._pages import go, page
 from postern.bootstrap import postern
 from postern.errors import PageError, ProviderRefused
 from postern.model.answer import Answer

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions._cookies import browser_of, form_token, set_browser
-from functions._http import ended, page, show
+from functions._pages import ended, page, show
 from postern.bootstrap import postern
 from postern.crypto import bearer
 from postern.errors import PageError

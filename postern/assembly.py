@@ -33,6 +33,7 @@ from postern.services.configurations import Configurations
 from postern.services.connecting import Connecting
 from postern.services.custody import CustodyKeeper
 from postern.services.delivery import Delivery
+from postern.services.drafting import Drafting
 from postern.services.handover import HandOver
 from postern.services.health import Health
 from postern.services.keyrings import KeyRings
@@ -155,10 +156,14 @@ def compose(settings: Settings, world: World) -> Postern:
         custody=custody,
         hand_over=hand_over,
         provider=provider,
-        assertions=assertions,
-        rings=rings,
+        drafting=Drafting(
+            custody=custody,
+            assertions=assertions,
+            rings=rings,
+            deployment=deployment,
+            clock=clock,
+        ),
         breakers=breakers,
-        deployment=deployment,
         clock=clock,
     )
     refresher = Refresher(

@@ -12,10 +12,12 @@ PosternError
 ├── ConsentLost             a human must act before this mailbox works again
 ├── Unavailable             try later; nothing was lost
 ├── PageError               a mailbox owner is shown a page with this reason
+├── SettingWrong            the app is set up wrongly and serves nothing
 ├── ProviderRefused         Entra or Graph answered with an error (typed, never shown raw)
-└── StoreError              the records did not allow a write
+└── StoreError              the records did not allow a write, or hold something else
     ├── Conflicting         a conditional write lost its race
-    └── AlreadyThere        an insert found the row in place
+    ├── AlreadyThere        an insert found the row in place
+    └── Unreadable          a row does not hold what its kind needs
 
 `functions/_http.py` alone turns these into HTTP statuses; codes are stable kebab-case words that
 docs/errors.md lists.
@@ -116,6 +118,13 @@ class ProviderRefused(PosternError):
         return f"{self.error} ({self.number or self.status})"
 
 
+class SettingWrong(PosternError):
+    """A setting is missing, malformed, or loosened for something that is not on this machine.
+
+    Its text names the key and never the value.
+    """
+
+
 class StoreError(PosternError):
     """The records did not allow a write."""
 
@@ -126,3 +135,7 @@ class Conflicting(StoreError):
 
 class AlreadyThere(StoreError):
     """An insert found its row in place."""
+
+
+class Unreadable(StoreError):
+    """A row does not hold what its kind needs: written by hand, or by a newer version."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from postern.errors import PosternError
+from postern.errors import SettingWrong
 
 # Entra's and Graph's hosts (the public cloud and the sovereign ones). Any other host would be sent
 # codes, refresh tokens and app-only tokens, so it must be on this machine.
@@ -22,10 +22,6 @@ GRAPH_HOSTS = frozenset(
     }
 )
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class SettingWrong(PosternError):
-    """A setting is missing, malformed, or loosened for something that is not on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,35 +1,30 @@
 """Activation of a configuration, as a sequence that may die anywhere and loses nothing."""
 
 import logging
-import secrets
-import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from postern.errors import (
     Conflict,
     Conflicting,
-    Malformed,
     NotFound,
     PosternError,
     ProviderRefused,
     Unavailable,
     Unprocessable,
 )
-from postern.model.config import Config, ConfigState, CredentialKind, Problem
+from postern.model.config import Config, ConfigState, Problem
 from postern.model.explanations import explain
 from postern.model.failure import classify
 from postern.model.receipt import Custody
 from postern.model.secret import Secret
-from postern.model.trust import Deployment
 from postern.model.wanted import Wanted
 from postern.ports import Clock, IdentityProvider, Proof
-from postern.services.assertions import Assertions
 from postern.services.breakers import Breakers
 from postern.services.custody import CustodyKeeper
+from postern.services.drafting import Drafting
 from postern.services.forms import check_secret, check_wanted
 from postern.services.handover import HandOver
-from postern.services.keyrings import KeyRings
 from postern.stores.audit import AuditStore, Event
 from postern.stores.configs import ConfigStore
 from postern.stores.versioned import Versioned
@@ -39,7 +34,6 @@ log = logging.getLogger(__name__)
 # From the call's start: the answer comes within a minute (the platform cuts it at 230 seconds).
 PATIENCE = timedelta(seconds=45)
 _POLL = timedelta(seconds=2)
-_ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 class Activation:
@@ -53,10 +47,8 @@ class Activation:
         custody: CustodyKeeper,
         hand_over: HandOver,
         provider: IdentityProvider,
-        assertions: Assertions,
-        rings: KeyRings,
+        drafting: Drafting,
         breakers: Breakers,
-        deployment: Deployment,
         clock: Clock,
     ) -> None:
         self._configs = configs
@@ -64,10 +56,8 @@ class Activation:
         self._custody = custody
         self._hand_over = hand_over
         self._provider = provider
-        self._assertions = assertions
-        self._rings = rings
+        self._drafting = drafting
         self._breakers = breakers
-        self._deployment = deployment
         self._clock = clock
 
     async def activate(self, by: str, wanted: Wanted, secret: Secret | None) -> Config:
@@ -81,7 +71,9 @@ class Activation:
         check_wanted(wanted)
         if secret is not None:
             check_secret(secret)
-        known = await self._configs.add(await self._draft(wanted, with_secret=secret is not None))
+        known = await self._configs.add(
+            await self._drafting.draft(wanted, with_secret=secret is not None)
+        )
         if secret is None:
             config = await self._settle(known, custody=None)
         else:
@@ -212,52 +204,6 @@ class Activation:
             raise Conflict("changed-meanwhile", "Another call changed this; look again.") from exc
         log.info("config=%s state=%s problem=%s", config.id, state, problem and problem.code)
         return saved.value
-
-    async def _draft(self, wanted: Wanted, *, with_secret: bool) -> Config:
-        now = self._clock.now()
-        activation = str(uuid.uuid4())
-        kind, reason = self._choose(wanted)
-        config_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(8))
-        certificate = None
-        if kind is CredentialKind.CERTIFICATE:
-            certificate = await self._assertions.new_certificate(
-                f"Postern {config_id} {wanted.name}"
-            )
-        intake = self._custody.plan(activation) if with_secret else None
-        return Config(
-            id=config_id,
-            name=wanted.name.strip(),
-            client_id=wanted.client_id.lower(),
-            tenant_id=wanted.tenant_id.lower(),
-            audience=wanted.audience,
-            protocols=wanted.protocols,
-            branding=wanted.branding,
-            state=ConfigState.VALIDATING,
-            created=now,
-            changed=now,
-            activation=activation,
-            credential=kind,
-            credential_reason=reason,
-            certificate=certificate,
-            data_keys=(await self._rings.new_key(),),
-            allowed_tenants=tuple(tenant.lower() for tenant in wanted.allowed_tenants),
-            return_urls=wanted.return_urls,
-            intake=intake.name if intake else None,
-            intake_deadline=intake.deadline if intake else None,
-        )
-
-    def _choose(self, wanted: Wanted) -> tuple[CredentialKind, str]:
-        at_home = wanted.tenant_id.lower() == self._deployment.tenant_id.lower()
-        if wanted.credential is CredentialKind.MANAGED_IDENTITY and not at_home:
-            raise Malformed("identity-other-tenant", explain("trust-other-tenant"))
-        if wanted.credential is not None:
-            return wanted.credential, "as asked"
-        if at_home:
-            return CredentialKind.MANAGED_IDENTITY, "the app is registered in our own tenant"
-        return (
-            CredentialKind.CERTIFICATE,
-            "the app is registered in another tenant, whose apps cannot trust our identity",
-        )
 
     def _overdue(self, config: Config) -> bool:
         return config.intake_deadline is None or self._clock.now() > config.intake_deadline

@@ -7,12 +7,13 @@ from datetime import datetime
 from postern.crypto.sealing import KeyRing
 from postern.errors import AlreadyThere, Conflicting, PageError, Unavailable
 from postern.model.config import Config
-from postern.model.grant import Access, Grant, Rhythm
+from postern.model.grant import Grant, Rhythm
 from postern.model.link import Link
 from postern.model.mailbox import Mailbox, MailboxId, MailboxState
 from postern.model.scopes import Protocol, Resource
 from postern.ports import Clock, Tokens, UnverifiedClaims
 from postern.services.keyrings import KeyRings
+from postern.services.sealed import seal_access, seal_refresh_token
 from postern.stores.audit import AuditStore, Event
 from postern.stores.grants import GrantStore
 from postern.stores.mailboxes import MailboxStore
@@ -95,12 +96,7 @@ class Connecting:
     ) -> Grant:
         newest = [each.refresh_token for each in tokens.values() if each.refresh_token][-1]
         accesses = {
-            resource: Access(
-                token=ring.seal(
-                    each.access_token, mailbox.config, mailbox.hash, f"access:{resource}"
-                ),
-                expires=each.expires,
-            )
+            resource: seal_access(ring, mailbox.id, resource, each)
             for resource, each in tokens.items()
         }
         due = self._rhythm.next_due((), now, random.random())  # noqa: S311 - jitter, no secret
@@ -110,7 +106,7 @@ class Connecting:
             client=mailbox.client,
             username=mailbox.address,
             protocols=mailbox.protocols,
-            refresh_token=ring.seal(newest, mailbox.config, mailbox.hash, "refresh"),
+            refresh_token=seal_refresh_token(ring, mailbox.id, newest),
             outlook=accesses.get(Resource.OUTLOOK),
             graph=accesses.get(Resource.GRAPH),
             refreshed=now,

@@ -12,8 +12,10 @@ from postern.model.scopes import RESOURCE_OF, Protocol
 from postern.model.secret import Secret
 from postern.ports import Clock
 from postern.services.keyrings import KeyRings
-from postern.services.refresh import Need, Refresher, lost
+from postern.services.needs import Need, lost
+from postern.services.refresh import Refresher
 from postern.services.remembered import Remembered
+from postern.services.sealed import open_access
 from postern.stores.grants import GrantStore
 
 # Entra's access tokens live 60 to 90 minutes; asking for more could never be met.
@@ -105,14 +107,13 @@ class Delivery:
             else:
                 if not need.met_by(grant, self._clock.now()):
                     warning = "short-lived: Entra issued a token that lives shorter than asked"
-        access = grant.access(RESOURCE_OF[protocol])
+        resource = RESOURCE_OF[protocol]
+        access = grant.access(resource)
         if access is None:
             raise Unavailable("no-token", "There is no token for this protocol now; try again.")
         ring = await self._rings.of(config)
         return Delivered(
-            access_token=ring.open(
-                access.token, grant.config, grant.hash, f"access:{RESOURCE_OF[protocol]}"
-            ),
+            access_token=open_access(ring, grant, resource, access),
             expires=access.expires,
             username=grant.username,
             protocol=protocol,

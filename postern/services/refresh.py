@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from postern.crypto.sealing import KeyRing
@@ -12,13 +12,15 @@ from postern.errors import Conflicting, ConsentLost, ProviderRefused, Unavailabl
 from postern.model.config import Config
 from postern.model.explanations import explain
 from postern.model.failure import Failure, FailureClass, classify
-from postern.model.grant import Access, Grant, Rhythm
+from postern.model.grant import Grant, Rhythm
 from postern.model.mailbox import MailboxId, MailboxState, unknown_mailbox
-from postern.model.scopes import Resource, scopes
-from postern.ports import Clock, IdentityProvider, Tokens
+from postern.model.scopes import scopes
+from postern.ports import Clock, IdentityProvider
 from postern.services.assertions import Assertions
 from postern.services.breakers import Breakers
 from postern.services.keyrings import KeyRings
+from postern.services.needs import Need, lost, require_a_try
+from postern.services.sealed import open_refresh_token, with_tokens
 from postern.services.setbacks import setback
 from postern.stores.grants import GrantStore
 from postern.stores.mailboxes import MailboxStore
@@ -31,34 +33,6 @@ _LEASE = timedelta(seconds=30)
 _WAIT_FOR_OTHERS = timedelta(seconds=35)
 _LOOK_AGAIN = 0.15
 _ENTRA_OUTAGE = "entra-unavailable"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """What a refresh is for.
-
-    A sender needs tokens of *resources* that live at least *minimum*; the clock needs any refresh
-    after *later_than*, so that of two timers, or a timer and a sender, one goes to Entra.
-    """
-
-    resources: tuple[Resource, ...]
-    minimum: timedelta = timedelta()
-    later_than: datetime | None = None
-
-    @property
-    def asked(self) -> bool:
-        """Say whether a sender asked."""
-        return self.later_than is None
-
-    def met_by(self, grant: Grant, now: datetime) -> bool:
-        """Say whether *grant* already holds what is needed."""
-        if self.later_than is not None:
-            return grant.refreshed > self.later_than
-        least = max(self.minimum, timedelta(seconds=1))  # never one that ends this instant
-        return all(
-            (access := grant.access(resource)) is not None and access.expires - now >= least
-            for resource in self.resources
-        )
 
 
 class Refresher:
@@ -113,7 +87,7 @@ class Refresher:
             if need.met_by(known.value, now):
                 return known.value
             if need.asked:
-                _require_a_try(known.value, now)
+                require_a_try(known.value, now)
             if known.value.leased(now):
                 if now > deadline:
                     raise Unavailable("busy", "Another process refreshes this mailbox; try again.")
@@ -156,10 +130,10 @@ class Refresher:
             tokens = await self._provider.refresh(
                 config.app,
                 await self._assertions.current(config),
-                refresh_token=ring.open(grant.refresh_token, grant.config, grant.hash, "refresh"),
+                refresh_token=open_refresh_token(ring, grant),
                 scopes=scopes(grant.protocols, resource),
             )
-            grant = _with_tokens(grant, ring, resource, tokens, asked=now if need.asked else None)
+            grant = with_tokens(grant, ring, resource, tokens, asked=now if need.asked else None)
         jitter = random.random()  # noqa: S311 - spreads load, guards nothing
         return replace(
             grant,
@@ -219,42 +193,3 @@ class Refresher:
             await self._mailboxes.put(
                 replace(known.value, state=after.state, cause=after.cause, since=self._clock.now())
             )
-
-
-def _require_a_try(grant: Grant, now: datetime) -> None:
-    """Raise when Entra is not to be asked now, however many senders call."""
-    waits_for_a_person = grant.due is None or (
-        grant.state is MailboxState.PARKED and now < grant.due
-    )
-    if waits_for_a_person:
-        raise lost(grant)
-    if grant.retry_at is not None and now < grant.retry_at:
-        cause = grant.cause or "throttled"
-        wait = (grant.retry_at - now).total_seconds()
-        raise Unavailable(cause, explain(cause), retry_after=wait)
-
-
-def lost(grant: Grant) -> ConsentLost:
-    """Return the failure that a sender reads for a grant which a person must repair."""
-    return ConsentLost(
-        f"mailbox-{grant.state}",
-        explain(grant.cause or "grant-invalid"),
-        {"mailbox": str(grant.id), "cause": grant.cause or "grant-invalid"},
-    )
-
-
-def _with_tokens(
-    grant: Grant, ring: KeyRing, resource: Resource, tokens: Tokens, *, asked: datetime | None
-) -> Grant:
-    before = grant.access(resource)
-    access = Access(
-        token=ring.seal(tokens.access_token, grant.config, grant.hash, f"access:{resource}"),
-        expires=tokens.expires,
-        asked=asked or (before.asked if before else None),
-    )
-    if tokens.refresh_token is not None:  # never lose the old one unless a new one came
-        sealed = ring.seal(tokens.refresh_token, grant.config, grant.hash, "refresh")
-        grant = replace(grant, refresh_token=sealed)
-    if resource is Resource.OUTLOOK:
-        return replace(grant, outlook=access)
-    return replace(grant, graph=access)

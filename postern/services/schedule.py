@@ -20,7 +20,8 @@ from postern.model.grant import DAY, Grant
 from postern.model.mailbox import SHARDS
 from postern.model.scopes import Resource, resources
 from postern.ports import Clock
-from postern.services.refresh import Need, Refresher
+from postern.services.needs import Need
+from postern.services.refresh import Refresher
 from postern.services.remembered import Remembered
 from postern.stores.grants import Cursor, DueKey, GrantStore, stamp
 
@@ -89,13 +90,14 @@ class Schedule:
         ]
 
     async def _refresh(self, key: DueKey) -> str:
-        known = await self._grants.find(key.mailbox)
-        if known is None or known.value.due is None or stamp(known.value.due) != key.stamp:
-            return "moved-on"
-        config = await self._configs.get(key.mailbox.config)
-        if config is None:
-            return "no-config"
+        """Refresh one mailbox; whatever fails here must not stop the others of its batch."""
         try:
+            known = await self._grants.find(key.mailbox)
+            if known is None or known.value.due is None or stamp(known.value.due) != key.stamp:
+                return "moved-on"
+            config = await self._configs.get(key.mailbox.config)
+            if config is None:
+                return "no-config"
             await self._refresher.refresh(config, key.mailbox, self._need(known.value))
         except ConsentLost:
             return "lost"

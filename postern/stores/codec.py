@@ -7,6 +7,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
+from postern.errors import Unreadable
 from postern.ports import Value
 
 _T = TypeVar("_T")
@@ -28,7 +29,18 @@ def encode(record: Any) -> dict[str, Value]:
 
 
 def decode(kind: Callable[..., _T], columns: Mapping[str, Value]) -> _T:
-    """Return the *kind* that *columns* write. Columns of a newer version are passed over."""
+    """Return the *kind* that *columns* write. Columns of a newer version are passed over.
+
+    Raises:
+        Unreadable: a column is missing or of another type.
+    """
+    try:
+        return kind(**_values(kind, columns))
+    except (msgspec.ValidationError, msgspec.DecodeError, TypeError) as exc:
+        raise Unreadable from exc
+
+
+def _values(kind: Any, columns: Mapping[str, Value]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, (hint, nested) in _fields(kind).items():
         if (value := columns.get(name)) is None:
@@ -37,7 +49,7 @@ def decode(kind: Callable[..., _T], columns: Mapping[str, Value]) -> _T:
             values[name] = msgspec.json.decode(str(value), type=hint)
         else:
             values[name] = msgspec.convert(value, hint, builtin_types=(bytes,))
-    return kind(**values)
+    return values
 
 
 @functools.cache
