@@ -13,7 +13,7 @@ from postern.model.secret import Secret
 
 bp = func.Blueprint()
 
-_NUMBER = re.compile(r"AADSTS(\d+)")
+_NUMBER = re.compile(r"AADSTS(\d{1,9})")
 
 
 @bp.function_name("callback")

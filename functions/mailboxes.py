@@ -1,5 +1,6 @@
 """Mailboxes: list, show, disconnect."""
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 bp = func.Blueprint()
 ANONYMOUS = func.AuthLevel.ANONYMOUS
 _LARGEST_PAGE = 1000
+_NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 class ShownMailbox(msgspec.Struct, omit_defaults=True):
@@ -53,7 +55,7 @@ async def every(req: func.HttpRequest) -> func.HttpResponse:
     if not config:
         raise Malformed("config-missing", "Name the configuration: ?config=<id>.")
     limit = req.params.get("limit", "100")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= _LARGEST_PAGE):
+    if not (_NUMBER.fullmatch(limit) and 1 <= int(limit) <= _LARGEST_PAGE):
         raise Malformed("limit-out-of-range", f"'limit' is 1 to {_LARGEST_PAGE}.")
     page = await app.mailboxes.page(by, config, limit=int(limit), mark=req.params.get("mark"))
     return answer({"mailboxes": [_shown(each) for each in page.mailboxes], "mark": page.mark})

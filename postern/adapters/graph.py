@@ -102,12 +102,12 @@ class GraphDirectory:
                 timeout=_TIMEOUT,
                 allow_redirects=False,
             ) as response:
-                if response.status >= 500:
+                if response.status == 429 or response.status >= 500:
                     raise Unavailable("graph-failed", "Graph answered with an error; try again.")
                 if response.status >= 400:
                     raise await _refusal(response)
                 return {} if response.status == 204 else dict(await response.json())
-        except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
+        except (aiohttp.ClientError, TimeoutError, ValueError, TypeError) as exc:
             raise Unavailable("graph-unreachable", "Graph does not answer; try again.") from exc
 
 

@@ -70,11 +70,14 @@ class Connecting:
             since=now,
             connected=now,
         )
+        before = await self._mailboxes.find(mailbox_id)
         if not await self._mailboxes.claim_address(mailbox):
             raise PageError("address-taken")
         grant = self._grant(await self._rings.of(config), mailbox, tokens, now)
         await self._write(grant)
         await self._mailboxes.put(mailbox)
+        if before and before.value.address.lower() != mailbox.address.lower():
+            await self._mailboxes.release_address(before.value)  # the account was renamed
         await self._note(mailbox, now)
         return mailbox
 

@@ -192,7 +192,7 @@ def _check(wanted: WantedLink, config: Config) -> None:
     if wanted.expected_address is not None and not is_address(wanted.expected_address):
         raise Malformed("address-malformed", "Write 'expected_address' as an e-mail address.")
     if wanted.expected_tenant is not None and not is_guid(wanted.expected_tenant):
-        raise Malformed("tenant-malformed", "Write 'expected_tenant' as a tenant id.")
+        raise Malformed("expected-tenant-malformed", "Write 'expected_tenant' as a tenant id.")
     if wanted.return_url is not None and wanted.return_url not in config.return_urls:
         raise Malformed(
             "return-url-not-listed",

@@ -48,11 +48,15 @@ class MailboxStore:
 
     async def remove(self, mailbox: Mailbox) -> None:
         """Delete a mailbox's facts and its address; gone already is fine."""
-        address = _address_key(mailbox)
-        held = await self._records.get(ADDRESSES, address[:2], address)
+        await self.release_address(mailbox)
+        await self._records.delete(MAILBOXES, _row(mailbox))
+
+    async def release_address(self, mailbox: Mailbox) -> None:
+        """Let the address go if it is this mailbox's."""
+        key = _address_key(mailbox)
+        held = await self._records.get(ADDRESSES, key[:2], key)
         if held and held.values.get("mailbox") == str(mailbox.id):
             await self._records.delete(ADDRESSES, replace(held, etag=None))
-        await self._records.delete(MAILBOXES, _row(mailbox))
 
     async def claim_address(self, mailbox: Mailbox) -> bool:
         """Tie the address to this mailbox; False when another user's record has it.

@@ -170,7 +170,7 @@ def test_token_that_cannot_be(world, wish, status, code):
         ({"expires_in": 1}, "expiry-out-of-range"),
         ({"expires_in": 10**9}, "expiry-out-of-range"),
         ({"expected_address": "alice"}, "address-malformed"),
-        ({"expected_tenant": "fabrikam"}, "tenant-malformed"),
+        ({"expected_tenant": "fabrikam"}, "expected-tenant-malformed"),
         ({"return_url": "https://app.contoso.example/done/"}, "return-url-not-listed"),
         ({"direct": True}, "direct-link-unbound"),
         ({"direct": True, "expected_address": seed.ALICE, "uses": 2}, "direct-link-uses"),

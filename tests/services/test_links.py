@@ -144,7 +144,7 @@ async def test_a_link_takes_the_protocols_of_its_config_unless_it_names_some(
         ({"life": timedelta(days=-1)}, "expiry-out-of-range"),
         ({"expected_address": "nobody"}, "address-malformed"),
         ({"expected_address": "a@b\n.example"}, "address-malformed"),
-        ({"expected_tenant": "contoso.example"}, "tenant-malformed"),
+        ({"expected_tenant": "contoso.example"}, "expected-tenant-malformed"),
         ({"protocols": (Protocol.GRAPH,)}, "protocol-not-configured"),
         ({"return_url": "https://evil.example/"}, "return-url-not-listed"),
         ({"return_url": RETURN + "&more"}, "return-url-not-listed"),

@@ -108,7 +108,6 @@ async def test_its_address_is_free_for_another_account_afterwards(world: FakeWor
     await world.connect(config, world.user("ann@contoso.example"))
 
 
-@pytest.mark.xfail(strict=True, reason="the address of the old name is not released")
 async def test_a_mailbox_that_was_renamed_leaves_nothing_under_its_old_name(
     world: FakeWorld, config: Config
 ):

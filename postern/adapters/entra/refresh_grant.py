@@ -53,11 +53,19 @@ async def refresh(
                 said = error_body(await response.text())
                 raise refusal(said, response.status, response.headers.get("Retry-After"))
             body = await response.json(content_type=None)
+            renewed = body.get("refresh_token")
             return Tokens(
                 access_token=Secret(body["access_token"]),
                 expires=asked + timedelta(seconds=int(body["expires_in"])),
                 scopes=tuple(str(body.get("scope", "")).split()),
-                refresh_token=Secret(body["refresh_token"]) if "refresh_token" in body else None,
+                refresh_token=Secret(renewed) if renewed else None,
             )
-    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as exc:
+    except (
+        aiohttp.ClientError,
+        TimeoutError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as exc:
         raise unreachable() from exc

@@ -7,7 +7,9 @@ from typing import Any
 
 from postern.errors import ProviderRefused, Unavailable
 
-_NUMBER = re.compile(r"AADSTS(\d+)")
+_NUMBER = re.compile(r"AADSTS(\d{1,9})")
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_LONGEST_WAIT = 3600.0
 
 
 def refusal(
@@ -37,8 +39,10 @@ def error_body(text: str) -> Mapping[str, Any]:
 
 
 def seconds(header: str | None) -> float | None:
-    """Return Retry-After in seconds; its date form is not used by Entra."""
-    return float(header) if header and header.isdigit() else None
+    """Return Retry-After in seconds, an hour at most; its date form is not used by Entra."""
+    if not header or not _SECONDS.fullmatch(header):
+        return None
+    return min(float(header), _LONGEST_WAIT)
 
 
 def unreachable() -> Unavailable:
