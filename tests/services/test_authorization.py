@@ -120,6 +120,8 @@ async def test_an_answer_is_taken_once(world: FakeWorld, config: Config):
     answer = world.provider.sign_in(url, world.user())
     await world.complete(answer)
     assert await refused(world, answer) == "state-used"
+    world.clock.advance(timedelta(minutes=11))
+    assert await refused(world, answer) == "state-used", "used is the truth, not too late"
     assert world.tape.count("provider.redeem") == 1
 
 

@@ -63,12 +63,14 @@ async def until_waiting(world: FakeWorld) -> None:
 async def test_two_hundred_at_once_in_one_process_are_one_call(
     world: FakeWorld, mailbox: MailboxId
 ):
+    writes = world.tape.count("records.replace")
     world.provider.hold()
     asking = [asyncio.ensure_future(fetch(world.app, mailbox)) for _ in range(200)]
     await until_waiting(world)
     world.provider.release()
     given = await asyncio.gather(*asking)
     assert world.tape.count("provider.refresh") == 1
+    assert world.tape.count("records.replace") == writes + 1, "one lease, for which nobody queued"
     assert len({each.access_token.reveal() for each in given}) == 1
 
 

@@ -159,6 +159,25 @@ async def test_a_purge_protected_secret_closes_the_config_with_the_truth(world: 
     assert receipt.recoverable_until is not None
 
 
+async def test_a_config_names_its_secret_until_the_removal_was_seen(world: FakeWorld):
+    world.register()
+    world.tape.fail("intake.remove")
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    world.clock.advance(LATER)
+    world.intake.delay = timedelta(minutes=5)
+    await world.app.sweeper.sweep()
+    found = await world.configs.get(config.id)
+    assert found is not None
+    assert found.intake == f"intake-{config.activation}"
+    world.clock.advance(LATER)
+    world.intake.delay = timedelta(seconds=1)
+    await world.app.sweeper.sweep()
+    found = await world.configs.get(config.id)
+    assert found is not None
+    assert found.intake is None
+    assert world.intake.secrets() == {}
+
+
 async def test_sign_ins_and_last_pages_go_when_they_are_over(world: FakeWorld):
     config = await world.active()
     await world.connect(config)
