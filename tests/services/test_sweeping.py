@@ -118,6 +118,20 @@ async def test_a_hand_over_is_finished_when_the_trust_is_there(world: FakeWorld)
     assert await state(world, config) is ConfigState.ACTIVE
 
 
+@pytest.mark.fault
+@pytest.mark.xfail(strict=True, reason="a throttled proof fails the hand-over for good")
+async def test_a_hand_over_outlives_a_throttled_try(world: FakeWorld):
+    """Failed configs are not tried again, so weather must not make one."""
+    registration = world.register()
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    registration.federated[world.trust] = world.clock.now()
+    world.provider.refuse(error="temporarily_unavailable", status=429)
+    await world.app.sweeper.sweep()
+    assert await state(world, config) is ConfigState.AWAITING_TRUST
+    await world.app.sweeper.sweep()
+    assert await state(world, config) is ConfigState.ACTIVE
+
+
 async def test_a_failed_config_is_not_tried_again_by_itself(world: FakeWorld):
     world.register()
     await world.app.activation.activate("admin", wanted(), Secret("Wrong8Q~of-somebody-else"))
