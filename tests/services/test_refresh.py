@@ -309,6 +309,19 @@ async def test_a_lost_grant_needs_its_owner_and_leaves_the_schedule(
     assert world.tape.count("provider.refresh") == asked
 
 
+async def test_a_grant_that_is_lost_while_others_wait_is_asked_about_once(
+    world: FakeWorld, mailbox: MailboxId
+):
+    """Those who waited for the lease read that a person must act; Entra is not asked again."""
+    refuse(world, "invalid_grant", 50173)
+    processes = [world.another_process() for _ in range(5)]
+    ended = await asyncio.gather(
+        *(fetch(each, mailbox) for each in processes), return_exceptions=True
+    )
+    assert {type(each) for each in ended} == {ConsentLost}
+    assert world.tape.count("provider.refresh") == 1
+
+
 @pytest.mark.parametrize(
     ("number", "cause"),
     [(50057, "account-disabled"), (50034, "account-gone"), (53003, "blocked-by-policy")],
