@@ -53,8 +53,8 @@ def sign_in(page: Page, address: str) -> None:
     """Go through Entra's pages: account, password, consent if asked."""
     page.fill("input[name=login]", address)
     page.fill("input[name=passwd]", "correct horse")
-    page.keyboard.press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     accept = page.locator("button[value=accept]")
     if accept.count():
         accept.click()
@@ -121,8 +121,8 @@ def test_foreign_page_cannot_press_the_button(world, context, page):
     evil = f"{world.stack.deployment.entra_url}/prize"
     page.route(evil, lambda route: route.fulfill(body=html, content_type="text/html"))
     page.goto(evil)
-    page.get_by_role("button", name="Win a prize").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Win a prize").click()
     expect(page.get_by_role("heading", level=1)).not_to_contain_text("Microsoft")
     assert page.url == action
     assert "login" not in page.content()

@@ -14,15 +14,18 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from postern.crypto import jws
 from tests.unit.test_crypto_certificates import OTHER, PRIVATE, certificate
 
-NOW = datetime.now(UTC)
 AUDIENCE = "https://login.microsoftonline.com/organizations/oauth2/v2.0/token"
 CLIENT_ID = "c0000000-0000-4000-8000-0000000000aa"
 DER = b"a certificate, for all that an assertion cares"
 
 
-def assertion(der: bytes = DER, now: datetime = NOW) -> jws.Unsigned:
+def assertion(der: bytes = DER, now: datetime | None = None) -> jws.Unsigned:
     return jws.client_assertion(
-        client_id=CLIENT_ID, audience=AUDIENCE, certificate_der=der, jti="once", now=now
+        client_id=CLIENT_ID,
+        audience=AUDIENCE,
+        certificate_der=der,
+        jti="once",
+        now=now or datetime.now(UTC),
     )
 
 
@@ -37,8 +40,9 @@ def verified(token: str, key: rsa.RSAPrivateKey = PRIVATE) -> dict[str, object]:
 
 
 def test_the_assertion_verifies_and_claims_what_entra_asks_for():
-    claims = verified(signed(assertion()))
-    issued = int(NOW.timestamp())
+    now = datetime.now(UTC)
+    claims = verified(signed(assertion(now=now)))
+    issued = int(now.timestamp())
     assert claims == {
         "aud": AUDIENCE,
         "iss": CLIENT_ID,
@@ -70,9 +74,10 @@ def test_another_key_does_not_pass():
 
 def test_it_ends_after_ten_minutes():
     assert timedelta(seconds=600) == jws.ASSERTION_LIFE
+    now = datetime.now(UTC)
     with pytest.raises(jwt.ExpiredSignatureError):
-        verified(signed(assertion(now=NOW - timedelta(seconds=601))))
-    assert verified(signed(assertion(now=NOW - timedelta(seconds=590))))
+        verified(signed(assertion(now=now - timedelta(seconds=601))))
+    assert verified(signed(assertion(now=now - timedelta(seconds=540))))
 
 
 def test_a_receipt_verifies_too():
