@@ -1,11 +1,19 @@
 """A configuration: one Entra app registration whose mailboxes Postern keeps."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from postern.model.branding import Branding
 from postern.model.scopes import Protocol
+
+_ID = re.compile(r"[a-z0-9]{8}")
+
+
+def is_config_id(text: str) -> bool:
+    """Say whether *text* has an id's shape; anything else is never looked up."""
+    return _ID.fullmatch(text) is not None
 
 
 class CredentialKind(StrEnum):

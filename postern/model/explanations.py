@@ -77,7 +77,9 @@ EXPLANATIONS: dict[str, Explanation] = {
         "This is no tenant.",
         "Copy the Directory (tenant) ID from App registrations > your app > Overview.",
     ),
-    "throttled": Explanation("Entra asks us to slow down.", "Nothing to do; it is tried again."),
+    "throttled": Explanation(
+        "Entra asks us to slow down.", "Try again in some minutes; refreshes do so by themselves."
+    ),
     "entra-unavailable": Explanation("Entra does not answer now.", "Try again in some minutes."),
     "request-loop": Explanation(
         "Entra saw too many like requests.", "Nothing to do; it is tried again later."

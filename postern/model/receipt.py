@@ -35,7 +35,7 @@ class Custody:
 
     def claims(self, issuer: str, now: datetime) -> dict[str, object]:
         """Return the receipt's claims. It never overstates: what was not done is listed."""
-        ended = self.gone_at or self.deleted_at
+        ended = self.gone_at  # deleted only, it can be recovered and is still held
         steps = {
             "deleted from the intake vault": self.deleted_at,
             "purged from the intake vault": self.purged_at,

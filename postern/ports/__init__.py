@@ -1,4 +1,4 @@
-"""What the services need from the world. Adapters implement these; tests/fakes.py does too.
+"""What the services need from the world. Adapters implement these; tests/fakes does too.
 
 Every method raises `Unavailable` when its dependency does not answer, and says in its docstring
 what else it raises. Nothing here names an SDK.

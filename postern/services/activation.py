@@ -15,7 +15,7 @@ from postern.errors import (
 )
 from postern.model.config import Config, ConfigState, Problem
 from postern.model.explanations import explain
-from postern.model.failure import classify
+from postern.model.failure import FailureClass, classify
 from postern.model.receipt import Custody
 from postern.model.secret import Secret
 from postern.model.wanted import Wanted
@@ -165,10 +165,10 @@ class Activation:
         """Try the new credential; one that was just offered is waited for *until* then."""
         config = known.value
         try:
-            proof = await self._hand_over.proven(config)
+            proof = await self._proof(config)
             while proof is None and until is not None and self._clock.now() < until:
                 await self._clock.sleep(_POLL.total_seconds())
-                proof = await self._hand_over.proven(config)
+                proof = await self._proof(config)
         except ProviderRefused as refusal:
             return await self._finish(known, config, ConfigState.FAILED, _problem(refusal))
         if proof is not None:
@@ -178,6 +178,18 @@ class Activation:
         if state is config.state:
             return config
         return await self._finish(known, config, state, None)
+
+    async def _proof(self, config: Config) -> Proof | None:
+        """Return the proof, or None while there is none: also when Entra is away or too busy."""
+        try:
+            return await self._hand_over.proven(config)
+        except Unavailable as exc:
+            log.info("not proven yet config=%s why=%s", config.id, exc.code)
+        except ProviderRefused as refusal:
+            if classify(refusal).kind not in {FailureClass.TRANSIENT, FailureClass.UNKNOWN}:
+                raise
+            log.info("not proven yet config=%s why=%s", config.id, refusal)
+        return None
 
     async def _activated(
         self, known: Versioned[Config], custody: Custody | None, proof: Proof

@@ -29,15 +29,15 @@ class KeyRings:
         """Return the config's ring; many callers at once share one unwrapping."""
         known = (config.id, *(key.id for key in config.data_keys))
         if known not in self._rings:
-            self._rings[known] = asyncio.ensure_future(self._unwrap(config))
-        ring = self._rings[known]
-        try:
-            return await asyncio.shield(ring)
-        except BaseException:
-            # A failed unwrapping is not remembered; the next call tries again.
-            if ring.done() and (ring.cancelled() or ring.exception()):
-                self._rings.pop(known, None)
-            raise
+            ring = asyncio.ensure_future(self._unwrap(config))
+            self._rings[known] = ring
+            ring.add_done_callback(lambda done: self._forget_if_failed(known, done))
+        return await asyncio.shield(self._rings[known])
+
+    def _forget_if_failed(self, known: tuple[str, ...], ring: asyncio.Future[KeyRing]) -> None:
+        failed = ring.cancelled() or ring.exception() is not None
+        if failed and self._rings.get(known) is ring:
+            del self._rings[known]  # the next call tries again
 
     async def _unwrap(self, config: Config) -> KeyRing:
         plain = await asyncio.gather(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -189,7 +190,10 @@ class Refresher:
         if (before.state, before.cause) == (after.state, after.cause):
             return
         known = await self._mailboxes.find(after.id)
-        if known:
-            await self._mailboxes.put(
-                replace(known.value, state=after.state, cause=after.cause, since=self._clock.now())
-            )
+        if known is None:
+            return
+        changed = replace(
+            known.value, state=after.state, cause=after.cause, since=self._clock.now()
+        )
+        with suppress(Conflicting):  # disconnected or connected anew meanwhile: that one is newer
+            await self._mailboxes.update(known, changed)

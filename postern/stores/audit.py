@@ -1,11 +1,15 @@
 """Table `audit`: who did what to what, append-only, by config and day. Never a secret."""
 
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from postern.errors import StoreError, Unavailable
 from postern.ports import Records
 from postern.stores.versioned import to_row
+
+log = logging.getLogger(__name__)
 
 TABLE = "audit"
 
@@ -30,7 +34,17 @@ class AuditStore:
         self._records = records
 
     async def append(self, event: Event) -> None:
-        """Write one event."""
+        """Write one event.
+
+        It is written after what it tells of, so a failure here is logged and undoes nothing: the
+        caller would otherwise read that what was done was not.
+        """
+        try:
+            await self._write(event)
+        except (Unavailable, StoreError) as exc:
+            log.error("audit lost config=%s did=%s why=%s", event.config, event.did, exc)
+
+    async def _write(self, event: Event) -> None:
         partition = f"{event.config}~{event.at:%Y%m%d}"
         key = f"{event.at:%H%M%S%f}~{secrets.token_hex(4)}"
         await self._records.insert(TABLE, to_row(event, partition, key))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from postern.errors import AlreadyThere, Conflicting
-from postern.model.config import Config
+from postern.model.config import Config, is_config_id
 from postern.model.receipt import Custody
 from postern.ports import Records
 from postern.stores.codec import decode
@@ -40,6 +40,8 @@ class ConfigStore:
 
     async def find(self, config_id: str) -> Versioned[Config] | None:
         """Return a configuration, or None."""
+        if not is_config_id(config_id):
+            return None
         row = await self._records.get(TABLE, _CONFIG, config_id)
         return versioned(Config, row) if row else None
 

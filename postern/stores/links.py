@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TypeVar
 
+from postern.crypto.bearer import looks_like_token
 from postern.errors import Conflicting
+from postern.model.config import is_config_id
 from postern.model.link import Link, Outcome, Pending
 from postern.ports import Records
 from postern.stores.versioned import Versioned, to_row, versioned
@@ -28,6 +30,8 @@ class LinkStore:
 
     async def find(self, config: str, link_hash: str) -> Versioned[Link] | None:
         """Return a link, or None."""
+        if not (is_config_id(config) and looks_like_token(link_hash)):
+            return None
         row = await self._records.get(LINKS, config, link_hash)
         return versioned(Link, row) if row else None
 

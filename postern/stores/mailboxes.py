@@ -32,6 +32,11 @@ class MailboxStore:
         """Write a mailbox's facts: a projection of its grant, so the last writer is right."""
         await self._records.put(MAILBOXES, _row(mailbox))
 
+    async def update(self, known: Versioned[Mailbox], changed: Mailbox) -> None:
+        """Write *changed* over what was read. Raises `Conflicting`, also when it is gone."""
+        row = to_row(changed, _partition(changed.id), changed.hash, known.etag)
+        await self._records.replace(MAILBOXES, row)
+
     async def find(self, mailbox: MailboxId) -> Versioned[Mailbox] | None:
         """Return a mailbox's facts, or None."""
         row = await self._records.get(MAILBOXES, _partition(mailbox), mailbox.hash)

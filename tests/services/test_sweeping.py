@@ -119,7 +119,6 @@ async def test_a_hand_over_is_finished_when_the_trust_is_there(world: FakeWorld)
 
 
 @pytest.mark.fault
-@pytest.mark.xfail(strict=True, reason="a throttled proof fails the hand-over for good")
 async def test_a_hand_over_outlives_a_throttled_try(world: FakeWorld):
     """Failed configs are not tried again, so weather must not make one."""
     registration = world.register()
