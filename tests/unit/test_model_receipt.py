@@ -58,7 +58,7 @@ def test_it_lists_exactly_what_was_not_seen(seen):
     [
         ((), None, None),
         (("purged_at",), None, None),
-        (("deleted_at",), SEEN["deleted_at"], 1.0),
+        (("deleted_at",), None, None),  # it can still be recovered
         (("deleted_at", "gone_at"), SEEN["gone_at"], 3.0),
         (("gone_at",), SEEN["gone_at"], 3.0),
     ],
