@@ -20,9 +20,7 @@ def page(handler: Handler) -> Handler:
     @functools.wraps(handler)
     async def answered(req: func.HttpRequest) -> func.HttpResponse:
         try:
-            return await handler(req)
-        except PageError as exc:
-            return await ended(exc)
+            return await _explained(handler, req)
         except Exception as exc:
             note(exc, uuid.uuid4().hex)
             if isinstance(exc, SettingWrong):
@@ -31,6 +29,13 @@ def page(handler: Handler) -> Handler:
             return _with_status(shown, 503 if isinstance(exc, Unavailable) else 500)
 
     return answered
+
+
+async def _explained(handler: Handler, req: func.HttpRequest) -> func.HttpResponse:
+    try:
+        return await handler(req)
+    except PageError as exc:
+        return await ended(exc)
 
 
 def show(shown: "Page", *, cookie: str | None = None) -> func.HttpResponse:
@@ -57,6 +62,7 @@ def go(url: str, *, cookie: str | None = None) -> func.HttpResponse:
 async def ended(exc: PageError, branding: "Branding | None" = None) -> func.HttpResponse:
     """Return the page that explains how a sign-in ended."""
     app = await postern()
+    branding = branding or await app.configurations.branding(exc.config)
     shown = app.pages.ended(
         branding, reason=exc.reason, correlation_id=exc.correlation_id, detail=exc.detail
     )

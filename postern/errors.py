@@ -88,11 +88,15 @@ class Unavailable(_Coded):
 
 @dataclass(eq=False)
 class PageError(PosternError):
-    """A mailbox owner must be shown a page; *reason* is a key of postern/pages/reasons.py."""
+    """A mailbox owner must be shown a page; *reason* is a key of postern/pages/reasons.py.
+
+    *config* says whose page it is, where that is known.
+    """
 
     reason: str
     correlation_id: str | None = None
     detail: Mapping[str, str] = field(default_factory=dict)
+    config: str | None = None
 
     def __str__(self) -> str:
         return self.reason

@@ -131,7 +131,7 @@ class Activation:
             custody = await self._hand_over.find_password(
                 config, custody, secret, proof.graph_token
             )
-            if await self._hand_over.proven(config) is None:
+            if await self._proof(config) is None:
                 offered = await self._hand_over.offer(config, proof.graph_token)
         except ProviderRefused as refusal:
             problem = _problem(refusal)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from postern.errors import NotFound
+from postern.model.branding import Branding
 from postern.model.config import Config
 from postern.model.receipt import Custody
 from postern.services.breakers import Breakers
@@ -27,6 +28,11 @@ class Configurations:
         if config is None:
             raise _unknown()
         return config, await self._breakers.open_now(config_id)
+
+    async def branding(self, config_id: str | None) -> Branding | None:
+        """Return how a configuration shows itself, or None when it is not known."""
+        config = await self._configs.get(config_id) if config_id else None
+        return config.branding if config else None
 
     async def receipt(self, config_id: str) -> Custody:
         """Return the signed record of the config's client secret."""

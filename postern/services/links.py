@@ -109,7 +109,7 @@ class Links:
             raise PageError("link-unknown")
         self._require_open(known.value)
         if known_config.value.state is not ConfigState.ACTIVE:
-            raise PageError("not-ready")
+            raise PageError("not-ready", config=config_id)
         return OpenLink(known=known, config=known_config.value)
 
     async def still_open(self, config_id: str, link_hash: str) -> Link:
@@ -122,7 +122,7 @@ class Links:
 
     def _require_open(self, link: Link) -> None:
         if reason := link.ended(self._clock.now()):
-            raise PageError(reason)
+            raise PageError(reason, config=link.config)
 
     async def reserve(self, config_id: str, link_hash: str) -> Link:
         """Count one use, before the mailbox is stored, so that two owners cannot share one.

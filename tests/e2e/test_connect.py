@@ -159,6 +159,7 @@ def test_withdrawn_link_says_so(world):
     answer = Browser(world).get(made["url"])
     assert answer.status == 410
     assert "switched off" in answer.text
+    assert "Contoso Mail" in answer.text
 
 
 # --- the way to Entra -----------------------------------------------------------------------------
