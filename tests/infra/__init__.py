@@ -1,0 +1,1 @@
+"""infra/ held against the app, and what is deployed held against what runs."""
