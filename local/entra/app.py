@@ -11,6 +11,7 @@ from local.entra import (
     control_weather,
     discovery,
     graph,
+    graph_consents,
     graph_me,
     identity,
     pages,
@@ -21,6 +22,7 @@ from local.entra.context import Entra
 
 _APPLICATION = "/graph/v1.0/applications{key}"
 _APPLICATION_ID = "/graph/v1.0/applications/{key}"
+_CONSENTS = "/graph/v1.0/servicePrincipals{key}/oauth2PermissionGrants"
 
 
 def _routes() -> list[Route]:
@@ -36,6 +38,7 @@ def _routes() -> list[Route]:
         Route("/_signin/return", signin_steps.return_without_consent),
         Route("/_assets/entra.css", pages.style),
         Route("/msi/token", identity.managed_identity),
+        Route(_CONSENTS, graph_consents.of_principal),
         Route("/graph/v1.0/me", graph_me.profile),
         Route("/graph/v1.0/me/sendMail", graph_me.send_mail, methods=["POST"]),
     ]

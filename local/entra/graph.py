@@ -12,7 +12,7 @@ from local.entra.context import Entra
 from local.entra.graph_edge import Caller, GraphError, app_for, bad_request, graph, json_of
 from local.entra.graph_keys import key_credentials, shown_key
 from local.entra.model import App, Federation, Password, hashed, new_id
-from local.entra.permissions import GRAPH, OUTLOOK, registered
+from local.entra.permissions import required
 
 MAX_FEDERATIONS = 20
 _NAME = set(string.ascii_letters + string.digits + "-_")
@@ -28,10 +28,6 @@ def new_secret() -> str:
 
 def shown(app: App, *, with_keys: bool = False) -> dict[str, Any]:
     """Show a registration as Graph does; secret values are never part of it."""
-    requested = [
-        {"resourceAppId": one.app_id, "resourceAccess": registered(app.delegated, one)}
-        for one in (GRAPH, OUTLOOK)
-    ]
     return {
         "id": app.object_id,
         "appId": app.client_id,
@@ -39,7 +35,10 @@ def shown(app: App, *, with_keys: bool = False) -> dict[str, Any]:
         "createdDateTime": iso(app.created),
         "signInAudience": app.audience,
         "web": {"redirectUris": app.redirect_uris},
-        "requiredResourceAccess": requested,
+        # The other platforms take no part in the main job: nobody registers anything for them.
+        "spa": {"redirectUris": []},
+        "publicClient": {"redirectUris": []},
+        "requiredResourceAccess": required(app.delegated, app.application_permissions),
         "passwordCredentials": [
             {
                 "keyId": one.key_id,

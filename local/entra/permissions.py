@@ -28,6 +28,26 @@ _SIGN_IN = MappingProxyType(
         "offline_access": "Maintain access to data you have given it access to",
     }
 )
+# As registrations list them. Exchange Online is taken to use the same ones (unverified).
+_IDS = MappingProxyType(
+    {
+        "Mail.Read": "570282fd-fa5c-430d-a7fd-fc8dc98a9dca",
+        "Mail.ReadWrite": "024d486e-b451-40bb-833d-3e66d98c5c73",
+        "Mail.Send": "e383f46e-2787-4529-855e-0e479a3ffac0",
+        "IMAP.AccessAsUser.All": "652390e4-393a-48de-9484-05f9b1212954",
+        "POP.AccessAsUser.All": "d7b7f2d9-0f45-4ea1-9d42-e50810c06991",
+        "SMTP.Send": "258f6531-6087-4cc4-bb90-092c5fb3ed3f",
+        "User.Read": "e1fe6dd8-ba31-4d61-89e7-88639da4683d",
+        "openid": "37f7f235-527c-4136-accd-4a02d197296e",
+        "profile": "14dad69e-099b-42c9-810b-d002981feec1",
+        "email": "64a6cdd6-aab1-4aaf-94b8-3cc8405e90d0",
+        "offline_access": "7427e0e9-2fba-42fe-b0c0-848c9e6a8182",
+        "Application.Read.All": "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+        "Application.ReadWrite.All": "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
+        "Application.ReadWrite.OwnedBy": "18a4783c-866b-4cc7-a460-3d5e5662c884",
+        "Directory.Read.All": "7ab1d382-f21e-4acd-a863-ba3e13f7da61",
+    }
+)
 DEFAULT = ".default"
 
 
@@ -45,7 +65,12 @@ GRAPH = Resource(
     "00000003-0000-0000-c000-000000000000",
     ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"),
     {"User.Read": "Sign you in and read your profile", **_MAIL, **_SIGN_IN},
-    ("Application.ReadWrite.All", "Application.ReadWrite.OwnedBy", "Application.Read.All"),
+    (
+        "Application.ReadWrite.All",
+        "Application.ReadWrite.OwnedBy",
+        "Application.Read.All",
+        "Directory.Read.All",
+    ),
 )
 OUTLOOK = Resource(
     "Office 365 Exchange Online",
@@ -126,3 +151,18 @@ def registered(listed: Iterable[str], resource: Resource) -> list[str]:
     """What a registration lists for a resource: the meaning of `.default`."""
     found = (_one(entry, entry, 70011) for entry in listed)
     return [one.name for one in found if one.resource is resource]
+
+
+def required(delegated: Iterable[str], roles: Iterable[str]) -> list[dict[str, object]]:
+    """Return `requiredResourceAccess`: what a registration lists, by id, as Graph shows it."""
+    listed = list(delegated)
+    scopes = {one: [(_IDS[n], "Scope") for n in registered(listed, one)] for one in BY_ID.values()}
+    scopes[GRAPH] += [(_IDS[name], "Role") for name in roles]
+    return [
+        {
+            "resourceAppId": resource.app_id,
+            "resourceAccess": [{"id": one, "type": kind} for one, kind in entries],
+        }
+        for resource, entries in scopes.items()
+        if entries
+    ]

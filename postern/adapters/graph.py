@@ -1,4 +1,4 @@
-"""The few calls to Microsoft Graph by which an app changes its own registration."""
+"""The few calls to Microsoft Graph by which an app reads and changes its own registration."""
 
 import base64
 import hashlib
@@ -9,12 +9,18 @@ from typing import Any
 import aiohttp
 
 from postern.errors import ProviderRefused, Unavailable
+from postern.model.permissions import GRAPH_APP_ID
 from postern.model.secret import Secret
 from postern.model.trust import EXCHANGE_AUDIENCE
+from postern.ports import Credential, FederatedCredential, Registration
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 # Entra shows the first three characters of a password as its hint, and nothing else of it.
 _HINT_LENGTH = 3
+# A certificate's bytes come only when they are asked for by name.
+_READ = (
+    "signInAudience,web,spa,publicClient,requiredResourceAccess,passwordCredentials,keyCredentials"
+)
 
 
 class GraphDirectory:
@@ -23,6 +29,27 @@ class GraphDirectory:
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
         self._url = f"{url.rstrip('/')}/v1.0"
+
+    async def registration(self, token: Secret, client_id: str) -> Registration:
+        """Return the registration, and what was consented to where the app may read that."""
+        path = f"/applications(appId='{client_id}')"
+        found = await self._call("GET", f"{path}?$select={_READ}", token)
+        federated = await self._call("GET", f"{path}/federatedIdentityCredentials", token)
+        consented = await self._consented(token, client_id)
+        try:
+            return _registration(found, federated, consented)
+        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+            raise _failed() from exc
+
+    async def _consented(self, token: Secret, client_id: str) -> dict[str, Any] | None:
+        path = f"/servicePrincipals(appId='{client_id}')/oauth2PermissionGrants"
+        try:
+            listed = await self._call("GET", path, token)
+        except ProviderRefused:
+            return None  # this needs a right of its own, which apps seldom have
+        # With one entry for each person there may be more than a page: what is not seen is not
+        # known to be missing.
+        return None if "@odata.nextLink" in listed else listed
 
     async def add_federated_credential(
         self, token: Secret, client_id: str, *, name: str, issuer: str, subject: str
@@ -60,13 +87,18 @@ class GraphDirectory:
         path = f"/applications(appId='{client_id}')"
         found = await self._call("GET", f"{path}?$select=id,keyCredentials", token)
         thumbprint = base64.b64encode(hashlib.sha256(der).digest()).decode()
+        encoded = base64.b64encode(der).decode()
         existing = found.get("keyCredentials", [])
-        if any(each.get("customKeyIdentifier") == thumbprint for each in existing):
+        # Graph may name a certificate as it likes, so its bytes are compared as well.
+        if any(
+            each.get("customKeyIdentifier") == thumbprint or each.get("key") == encoded
+            for each in existing
+        ):
             return
         added = {
             "type": "AsymmetricX509Cert",
             "usage": "Verify",
-            "key": base64.b64encode(der).decode(),
+            "key": encoded,
             "customKeyIdentifier": thumbprint,
             "displayName": name,
             "startDateTime": start.isoformat(),
@@ -103,12 +135,64 @@ class GraphDirectory:
                 allow_redirects=False,
             ) as response:
                 if response.status == 429 or response.status >= 500:
-                    raise Unavailable("graph-failed", "Graph answered with an error; try again.")
+                    raise _failed()
                 if response.status >= 400:
                     raise await _refusal(response)
                 return {} if response.status == 204 else dict(await response.json())
         except (aiohttp.ClientError, TimeoutError, ValueError, TypeError) as exc:
             raise Unavailable("graph-unreachable", "Graph does not answer; try again.") from exc
+
+
+def _failed() -> Unavailable:
+    return Unavailable("graph-failed", "Graph answered with an error; try again.")
+
+
+def _registration(
+    found: Mapping[str, Any], federated: Mapping[str, Any], consented: Mapping[str, Any] | None
+) -> Registration:
+    elsewhere = [uri for name in ("spa", "publicClient") for uri in _uris(found, name)]
+    permissions = {
+        str(entry["id"]).lower()
+        for resource in found.get("requiredResourceAccess") or ()
+        if str(resource["resourceAppId"]).lower() == GRAPH_APP_ID
+        for entry in resource["resourceAccess"]
+        if entry["type"] == "Scope"
+    }
+    return Registration(
+        audience=str(found["signInAudience"]),
+        web=tuple(_uris(found, "web")),
+        other_platforms=tuple(elsewhere),
+        permissions=frozenset(permissions),
+        passwords=tuple(map(_credential, found.get("passwordCredentials") or ())),
+        certificates=tuple(map(_credential, found.get("keyCredentials") or ())),
+        federated=tuple(
+            FederatedCredential(name=each["name"], issuer=each["issuer"], subject=each["subject"])
+            for each in federated["value"]
+        ),
+        consented=None if consented is None else frozenset(_for_everybody(consented)),
+    )
+
+
+def _uris(found: Mapping[str, Any], platform: str) -> list[str]:
+    return list((found.get(platform) or {}).get("redirectUris") or ())
+
+
+def _credential(entry: Mapping[str, Any]) -> Credential:
+    ends, key = entry.get("endDateTime"), entry.get("key")
+    return Credential(
+        name=str(entry.get("displayName") or entry["keyId"]),
+        ends=datetime.fromisoformat(ends) if ends else None,
+        der=base64.b64decode(key) if key else None,
+    )
+
+
+def _for_everybody(consented: Mapping[str, Any]) -> list[str]:
+    return [
+        name
+        for grant in consented["value"]
+        if grant["consentType"] == "AllPrincipals"
+        for name in str(grant.get("scope") or "").split()
+    ]
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> ProviderRefused:

@@ -5,7 +5,7 @@ what else it raises. Nothing here names an SDK.
 """
 
 from postern.ports.clock import Clock
-from postern.ports.directory import Directory
+from postern.ports.directory import Credential, Directory, FederatedCredential, Registration
 from postern.ports.identity import (
     AuthorizationRequest,
     IdentityProvider,
@@ -22,7 +22,9 @@ __all__ = [
     "AuthorizationRequest",
     "Change",
     "Clock",
+    "Credential",
     "Directory",
+    "FederatedCredential",
     "Held",
     "IdentityProvider",
     "IntakeVault",
@@ -34,6 +36,7 @@ __all__ = [
     "Purged",
     "Records",
     "Redemption",
+    "Registration",
     "Row",
     "RowPage",
     "Signed",

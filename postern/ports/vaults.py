@@ -18,6 +18,10 @@ class Held:
     expires: datetime | None
     deleted: bool
 
+    def past(self, now: datetime) -> bool:
+        """Say whether it is past its deadline, or never had one."""
+        return self.expires is None or self.expires <= now
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purged:

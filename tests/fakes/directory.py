@@ -2,12 +2,15 @@
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
 from postern.errors import ProviderRefused
+from postern.model.permissions import PERMISSIONS
 from postern.model.secret import Secret
+from postern.ports import Credential, FederatedCredential
+from postern.ports import Registration as Shown
 from tests.fakes.clock import FakeClock
 from tests.fakes.tape import Tape
 
@@ -43,6 +46,7 @@ class Password:
 
     value: str
     key_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    ends: datetime = datetime(2027, 6, 2, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -56,6 +60,11 @@ class Registration:
     federated: dict[tuple[str, str], datetime] = field(default_factory=dict)
     may_change_itself: bool = False
     disabled: bool = False
+    audience: str = "AzureADMultipleOrgs"
+    web: tuple[str, ...] = ("https://mail.agency.example/api/callback",)
+    spa: tuple[str, ...] = ()
+    permissions: frozenset[str] = frozenset(PERMISSIONS)
+    consented: frozenset[str] | None = None
 
 
 class FakeDirectory:
@@ -67,6 +76,24 @@ class FakeDirectory:
         self.replication = timedelta()
         self.registrations: dict[str, Registration] = {}
         self.graph_tokens: dict[str, str] = {}
+
+    async def registration(self, token: Secret, client_id: str) -> Shown:
+        """Show the registration, to an app that may read it."""
+        async with self.tape.call("directory.registration"):
+            found = self._open(token, client_id)
+            return Shown(
+                audience=found.audience,
+                web=found.web,
+                other_platforms=found.spa,
+                permissions=frozenset(PERMISSIONS[name] for name in found.permissions),
+                passwords=tuple(Credential(name=p.key_id, ends=p.ends) for p in found.passwords),
+                certificates=tuple(map(_shown, found.certificates)),
+                federated=tuple(
+                    FederatedCredential(name=f"trust-{n}", issuer=issuer, subject=subject)
+                    for n, (issuer, subject) in enumerate(found.federated)
+                ),
+                consented=found.consented,
+            )
 
     async def add_federated_credential(
         self, token: Secret, client_id: str, *, name: str, issuer: str, subject: str
@@ -114,3 +141,8 @@ class FakeDirectory:
         if not registration.may_change_itself:
             raise ProviderRefused(error="Authorization_RequestDenied", status=403)
         return registration
+
+
+def _shown(der: bytes) -> Credential:
+    ends = x509.load_der_x509_certificate(der).not_valid_after_utc
+    return Credential(name="certificate", ends=ends, der=der)
