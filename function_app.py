@@ -5,6 +5,7 @@ import azure.functions as func
 from functions import (
     authorize,
     callback,
+    changes,
     configs,
     connect,
     health,
@@ -21,6 +22,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ADMIN)
 for module in (
     authorize,
     callback,
+    changes,
     configs,
     connect,
     health,

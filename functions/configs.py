@@ -1,20 +1,18 @@
 """Configurations: activate, list, show, verify, and the receipt of the removed secret."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import azure.functions as func
 import msgspec
 
+from functions._configs import settled, shown
 from functions._http import answer, api, body, identify
 from postern.bootstrap import postern
-from postern.errors import Unprocessable
 from postern.model.branding import Branding
 from postern.model.caller import Action, Thing, require
-from postern.model.config import UNFINISHED, Audience, Config, ConfigState, CredentialKind
+from postern.model.config import Audience, CredentialKind
 from postern.model.scopes import Protocol
 from postern.model.secret import Secret
-from postern.model.trust import Deployment, trust_to_add
 from postern.model.wanted import Wanted
 
 bp = func.Blueprint()
@@ -43,31 +41,6 @@ class NewConfig(msgspec.Struct, forbid_unknown_fields=True):
     return_urls: Annotated[list[Url], msgspec.Meta(max_length=20)] = []
 
 
-class ShownConfig(msgspec.Struct, omit_defaults=True):
-    """A configuration for its admin. It holds nothing secret."""
-
-    id: str
-    name: str
-    state: ConfigState
-    client_id: str
-    tenant_id: str
-    audience: Audience
-    protocols: tuple[Protocol, ...]
-    product: str
-    credential: CredentialKind
-    credential_reason: str
-    created: datetime
-    changed: datetime
-    redirect_uri: str
-    support: str | None = None
-    certificate_ends: datetime | None = None
-    proof_correlation_id: str | None = None
-    problem: dict[str, Any] | None = None
-    breaker: dict[str, Any] | None = None
-    secret_removal_deadline: datetime | None = None
-    trust_to_add: dict[str, Any] | None = None
-
-
 @bp.function_name("configs_activate")
 @bp.route(route="configs", methods=["POST"], auth_level=ANONYMOUS)
 @api
@@ -79,7 +52,7 @@ async def activate(req: func.HttpRequest) -> func.HttpResponse:
     wanted = body(req, NewConfig)
     secret = Secret(wanted.client_secret) if wanted.client_secret is not None else None
     config = await app.activation.activate(by.id, _wanted(wanted), secret)
-    return _settled(config, app.deployment, app.base_url, done=201)
+    return settled(config, app.deployment, app.base_url, done=201)
 
 
 @bp.function_name("configs_list")
@@ -90,7 +63,7 @@ async def every(req: func.HttpRequest) -> func.HttpResponse:
     app = await postern()
     require(await identify(req, app), Action.CONFIGS, Thing())
     configs = await app.configurations.all()
-    return answer({"configs": [_shown(each, app.deployment, app.base_url) for each in configs]})
+    return answer({"configs": [shown(each, app.deployment, app.base_url) for each in configs]})
 
 
 @bp.function_name("configs_show")
@@ -102,10 +75,12 @@ async def one(req: func.HttpRequest) -> func.HttpResponse:
     wanted = req.route_params["config"]
     require(await identify(req, app), Action.CONFIGS, Thing(config=wanted))
     config, breaker = await app.configurations.show(wanted)
-    shown = _shown(config, app.deployment, app.base_url)
+    told = shown(config, app.deployment, app.base_url)
     if breaker:
-        shown.breaker = {"cause": breaker.cause, "since": breaker.since, "probe": breaker.probe}
-    return answer(shown)
+        told.breaker = {"cause": breaker.cause, "since": breaker.since, "probe": breaker.probe}
+    if successor := await app.succession.of(config.id):
+        told.successor = shown(successor, app.deployment, app.base_url)
+    return answer(told)
 
 
 @bp.function_name("configs_verify")
@@ -116,8 +91,8 @@ async def verify(req: func.HttpRequest) -> func.HttpResponse:
     app = await postern()
     by, wanted = await identify(req, app), req.route_params["config"]
     require(by, Action.CONFIGS, Thing(config=wanted))
-    config = await app.activation.verify(by.id, wanted)
-    return _settled(config, app.deployment, app.base_url, done=200)
+    config = await app.succession.verify(by.id, wanted)
+    return settled(config, app.deployment, app.base_url, done=200)
 
 
 @bp.function_name("configs_receipt")
@@ -157,42 +132,4 @@ def _wanted(form: NewConfig) -> Wanted:
         branding=Branding(product=product, support=form.support, accent=form.accent),
         allowed_tenants=tuple(form.allowed_tenants),
         return_urls=tuple(form.return_urls),
-    )
-
-
-def _settled(
-    config: Config, deployment: Deployment, base_url: str, *, done: int
-) -> func.HttpResponse:
-    if config.problem is not None:
-        raise Unprocessable(
-            config.problem.code,
-            config.problem.description,
-            {"config": config.id, "correlation_id": config.problem.correlation_id},
-        )
-    status = 202 if config.state in UNFINISHED else done
-    return answer(_shown(config, deployment, base_url), status)
-
-
-def _shown(config: Config, deployment: Deployment, base_url: str) -> ShownConfig:
-    problem = config.problem
-    return ShownConfig(
-        id=config.id,
-        name=config.name,
-        state=config.state,
-        client_id=config.client_id,
-        tenant_id=config.tenant_id,
-        audience=config.audience,
-        protocols=config.protocols,
-        product=config.branding.product,
-        support=config.branding.support,
-        credential=config.credential,
-        credential_reason=config.credential_reason,
-        created=config.created,
-        changed=config.changed,
-        redirect_uri=f"{base_url}/api/callback",
-        certificate_ends=config.certificate.not_after if config.certificate else None,
-        proof_correlation_id=config.proof,
-        problem=msgspec.to_builtins(problem) if problem else None,
-        secret_removal_deadline=config.intake_deadline,
-        trust_to_add=trust_to_add(config, deployment) if config.state in UNFINISHED else None,
     )

@@ -30,7 +30,7 @@ class NewLink(msgspec.Struct, forbid_unknown_fields=True):
     expected_address: Annotated[str, msgspec.Meta(max_length=320)] | None = None
     expected_tenant: str | None = None
     uses: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
-    expires_in: int | None = None
+    expires_in: Annotated[int, msgspec.Meta(ge=0, le=10**10)] | None = None
     return_url: Annotated[str, msgspec.Meta(max_length=512)] | None = None
     note: Annotated[str, msgspec.Meta(max_length=200)] = ""
     direct: bool = False

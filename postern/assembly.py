@@ -29,6 +29,8 @@ from postern.services.assertions import Assertions
 from postern.services.authorization import Authorization
 from postern.services.breakers import Breakers
 from postern.services.callers import Callers
+from postern.services.census import Census
+from postern.services.changes import Changes
 from postern.services.configurations import Configurations
 from postern.services.connecting import Connecting
 from postern.services.custody import CustodyKeeper
@@ -42,6 +44,7 @@ from postern.services.mailboxes import Mailboxes
 from postern.services.refresh import Refresher
 from postern.services.remembered import Remembered
 from postern.services.schedule import Schedule
+from postern.services.succession import Succession
 from postern.services.sweeping import Sweeper
 from postern.settings import Settings, on_loopback
 from postern.stores.audit import AuditStore
@@ -77,6 +80,8 @@ class Postern:
     callers: Callers
     configurations: Configurations
     activation: Activation
+    succession: Succession
+    changes: Changes
     custody: CustodyKeeper
     links: Links
     authorization: Authorization
@@ -123,6 +128,7 @@ def compose(settings: Settings, world: World) -> Postern:
     """Put the services together over *world*."""
     clock, provider = world.clock, world.provider
     configs, grants = ConfigStore(world.records), GrantStore(world.records)
+    successors = ConfigStore(world.records, successors=True)
     mailboxes, audit = MailboxStore(world.records), AuditStore(world.records)
     link_store, pending = LinkStore(world.records), PendingStore(world.records)
     rings = KeyRings(world.keys)
@@ -150,20 +156,41 @@ def compose(settings: Settings, world: World) -> Postern:
         clock=clock,
     )
     breakers = Breakers(configs, audit, clock)
-    activation = Activation(
-        configs=configs,
-        audit=audit,
-        custody=custody,
-        hand_over=hand_over,
-        provider=provider,
-        drafting=Drafting(
+    drafting = Drafting(
+        custody=custody, assertions=assertions, rings=rings, deployment=deployment, clock=clock
+    )
+
+    def activation_of(rows: ConfigStore) -> Activation:
+        return Activation(
+            configs=rows,
+            audit=audit,
             custody=custody,
-            assertions=assertions,
-            rings=rings,
-            deployment=deployment,
+            hand_over=hand_over,
+            provider=provider,
+            drafting=drafting,
+            breakers=breakers,
             clock=clock,
-        ),
-        breakers=breakers,
+        )
+
+    activation, census = activation_of(configs), Census(mailboxes)
+    succession = Succession(
+        configs=configs,
+        successors=successors,
+        standing=activation,
+        activation=activation_of(successors),
+        census=census,
+        clock=clock,
+    )
+    callers = CallerStore(world.records)
+    changes = Changes(
+        configs=configs,
+        successors=successors,
+        mailboxes=mailboxes,
+        grants=grants,
+        links=link_store,
+        callers=callers,
+        audit=audit,
+        census=census,
         clock=clock,
     )
     refresher = Refresher(
@@ -181,9 +208,11 @@ def compose(settings: Settings, world: World) -> Postern:
     return Postern(
         base_url=settings.base_url,
         deployment=deployment,
-        callers=Callers(CallerStore(world.records), configs, audit, clock),
+        callers=Callers(callers, configs, audit, clock),
         configurations=Configurations(configs, breakers),
         activation=activation,
+        succession=succession,
+        changes=changes,
         custody=custody,
         links=links,
         authorization=Authorization(
@@ -218,10 +247,13 @@ def compose(settings: Settings, world: World) -> Postern:
         sweeper=Sweeper(
             intake=world.intake,
             configs=configs,
+            successors=successors,
             links=link_store,
             pending=pending,
             custody=custody,
             activation=activation,
+            succession=succession,
+            changes=changes,
             clock=clock,
         ),
         health=Health(

@@ -50,6 +50,20 @@ class World:
         """Make a client secret in Entra, as an admin would."""
         return str(self.stack.entra.post(f"apps/{client_id}/secrets", **wanted)["value"])
 
+    def new_app(self, name: str, *, may_change_itself: bool = True) -> str:
+        """Register an app in the deployment's own tenant; return its client id."""
+        made = self.stack.entra.post(
+            "apps",
+            tenant=seed.CONTOSO,
+            display_name=name,
+            audience="AzureADMultipleOrgs",
+            redirect_uris=[f"{self.stack.deployment.base_url}/api/callback"],
+            delegated=list(seed.DELEGATED),
+            application_permissions=["Application.ReadWrite.OwnedBy"] if may_change_itself else [],
+            owns_itself=may_change_itself,
+        )
+        return str(made["client_id"])
+
     def form(self, **changes: object) -> dict[str, object]:
         """Return an activation that is right but for *changes*."""
         form = {

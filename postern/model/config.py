@@ -1,7 +1,7 @@
 """A configuration: one Entra app registration whose mailboxes Postern keeps."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -78,6 +78,20 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextCertificate:
+    """The certificate that takes over once it is proven; until then the present one is used.
+
+    *tried* is when it was last looked after, *added* when Graph took it, *proven* when an exchange
+    with it first succeeded.
+    """
+
+    certificate: Certificate
+    tried: datetime | None = None
+    added: datetime | None = None
+    proven: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """Why a configuration does not work, for its admin: code, cause and repair, Entra's id."""
 
@@ -91,7 +105,8 @@ class Config:
     """A row of table `configs`. It holds no token and never the client secret.
 
     *intake* names the secret in the intake vault until its removal is proven; *intake_deadline* is
-    when it must be gone, whatever died.
+    when it must be gone, whatever died. While *paused*, nobody connects and no token is handed out,
+    but the mailboxes stay fresh; while *deleting*, it is being erased and serves nothing.
     """
 
     id: str
@@ -108,13 +123,16 @@ class Config:
     credential: CredentialKind
     credential_reason: str = ""
     certificate: Certificate | None = None
+    next_certificate: NextCertificate | None = None
     data_keys: tuple[DataKey, ...] = ()
     allowed_tenants: tuple[str, ...] = ()
     return_urls: tuple[str, ...] = ()
     intake: str | None = None
     intake_deadline: datetime | None = None
     problem: Problem | None = None
-    proof: str | None = field(default=None)
+    proof: str | None = None
+    paused: bool = False
+    deleting: bool = False
 
     @property
     def app(self) -> AppIdentity:
@@ -125,6 +143,17 @@ class Config:
             tenant_id=self.tenant_id,
             authority=self.tenant_id if single else "organizations",
         )
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Return the certificate in use and the one that is to take over."""
+        present = (self.certificate,) if self.certificate else ()
+        return (*present, self.next_certificate.certificate) if self.next_certificate else present
+
+    @property
+    def stopped(self) -> bool:
+        """Say whether an admin stopped it, for a while or for good."""
+        return self.paused or self.deleting
 
     def accepts_tenant(self, tenant: str) -> bool:
         """Say whether owners of *tenant* may connect: listed, or nothing listed."""

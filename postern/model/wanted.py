@@ -1,10 +1,11 @@
 """What callers ask for, as it comes from their requests: shaped, not yet checked."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from postern.model.branding import Branding
-from postern.model.config import Audience, CredentialKind
+from postern.model.config import Audience, Config, CredentialKind
 from postern.model.scopes import Protocol
 
 
@@ -36,3 +37,30 @@ class WantedLink:
     return_url: str | None = None
     note: str = ""
     direct: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What an admin changes on a configuration. None leaves as it is."""
+
+    name: str | None = None
+    product: str | None = None
+    support: str | None = None
+    accent: str | None = None
+    allowed_tenants: tuple[str, ...] | None = None
+    return_urls: tuple[str, ...] | None = None
+    paused: bool | None = None
+
+    def named(self) -> dict[str, object]:
+        """Return what is changed, by name."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def applied(self, config: Config, now: datetime) -> Config:
+        """Return *config* with the changes."""
+        changes: dict[str, Any] = self.named()
+        looks = {name: changes.pop(name) for name in _LOOKS if name in changes}
+        return replace(config, **changes, branding=replace(config.branding, **looks), changed=now)
+
+
+_LOOKS = ("product", "support", "accent")

@@ -74,6 +74,14 @@ REASONS: dict[str, Reason] = {
         how="If you expected it to work, ask {product} to send you a new link.",
     ),
     # The configuration behind it
+    "config-paused": Reason(
+        status=503,
+        title="Connecting is paused",
+        happened="For the moment, {product} accepts no new mailboxes. Nothing is wrong with your "
+        "link or your account.",
+        who=SENDER,
+        how="Try the same link again later, or ask {product} when it will work again.",
+    ),
     "not-ready": Reason(
         status=503,
         title="Mailboxes cannot be connected yet",

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from postern.errors import (
+    AlreadyThere,
     Conflict,
     Conflicting,
     NotFound,
@@ -60,7 +61,9 @@ class Activation:
         self._breakers = breakers
         self._clock = clock
 
-    async def activate(self, by: str, wanted: Wanted, secret: Secret | None) -> Config:
+    async def activate(
+        self, by: str, wanted: Wanted, secret: Secret | None, *, succeeds: Config | None = None
+    ) -> Config:
         """Activate a configuration; without a secret its credential must be trusted already.
 
         The config returned is `active`, `handing-over`, `awaiting-trust`, or `failed` with its
@@ -71,9 +74,10 @@ class Activation:
         check_wanted(wanted)
         if secret is not None:
             check_secret(secret)
-        known = await self._configs.add(
-            await self._drafting.draft(wanted, with_secret=secret is not None)
+        draft = await self._drafting.draft(
+            wanted, with_secret=secret is not None, succeeds=succeeds
         )
+        known = await self._add(draft)
         if secret is None:
             config = await self._settle(known, custody=None)
         else:
@@ -118,6 +122,12 @@ class Activation:
         if known is None:
             raise NotFound("config-unknown", "There is no such configuration.")
         return known
+
+    async def _add(self, draft: Config) -> Versioned[Config]:
+        try:
+            return await self._configs.add(draft)
+        except AlreadyThere as exc:
+            raise Conflict("activation-under-way", "Another activation is under way.") from exc
 
     async def _with_secret(
         self, known: Versioned[Config], secret: Secret, until: datetime

@@ -147,6 +147,8 @@ class Authorization:
             raise answer.error
         if answer.code is None:
             raise PageError("sign-in-failed")
+        if config.stopped:
+            raise PageError("config-paused")
         link = await self._links.still_open(pending.config, pending.link)
         signed_in = await self._redeem(answer.code, pending, config, link)
         if not signed_in.protocols:

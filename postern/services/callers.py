@@ -112,8 +112,12 @@ class Callers:
 
     async def _revoke(self, key_hash: str) -> None:
         known = await self._store.find(key_hash)
-        if known and not known.value.revoked:
-            await self._store.save(known, replace(known.value, revoked=True))
+        while known and not known.value.revoked:
+            try:
+                await self._store.save(known, replace(known.value, revoked=True))
+                break
+            except Conflicting:  # somebody else revokes it at the same time
+                known = await self._store.find(key_hash)
         self._remembered.forget(key_hash)
 
     async def _note(self, config: str, by: str, did: str, what: str) -> None:

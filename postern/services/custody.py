@@ -12,6 +12,8 @@ from postern.ports import Clock, IntakeVault, KeysVault, Proof
 from postern.stores.configs import ConfigStore
 
 RECEIPT_KEY = "receipts"
+# Only secrets of this name are ever ours to remove, should somebody share the vault with us.
+INTAKE_PREFIX = "intake-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class CustodyKeeper:
 
     def plan(self, activation: str) -> Intake:
         """Return the unique name and the deadline for an activation's secret."""
-        return Intake(name=f"intake-{activation}", deadline=self._clock.now() + self._life)
+        return Intake(name=f"{INTAKE_PREFIX}{activation}", deadline=self._clock.now() + self._life)
 
     async def open(self, config: Config) -> Custody:
         """Write the record of a secret that is about to arrive: a crash cannot orphan it."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from postern.errors import Malformed, Unavailable, Unprocessable
+from postern.errors import Conflict, Malformed, Unavailable, Unprocessable
 from postern.model.caller import Action, Caller, Thing, require
 from postern.model.config import Config
 from postern.model.grant import Grant
@@ -83,6 +83,8 @@ class Delivery:
         config = await self._configs.get(grant.config)
         if config is None:
             raise unknown_mailbox()
+        if config.stopped:
+            raise Conflict("config-paused", "An admin paused this configuration; ask there.")
         if protocol not in grant.protocols:
             raise Unprocessable(
                 "protocol-not-connected",

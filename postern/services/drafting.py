@@ -34,8 +34,12 @@ class Drafting:
         self._deployment = deployment
         self._clock = clock
 
-    async def draft(self, wanted: Wanted, *, with_secret: bool) -> Config:
+    async def draft(
+        self, wanted: Wanted, *, with_secret: bool, succeeds: Config | None = None
+    ) -> Config:
         """Return the row of a new configuration, `validating`; nothing is stored yet.
+
+        One that *succeeds* another has its id and its data keys: what these sealed must open.
 
         Raises:
             Malformed: the wanted credential could never be trusted by this app.
@@ -43,7 +47,8 @@ class Drafting:
         now = self._clock.now()
         activation = str(uuid.uuid4())
         kind, reason = self._choose(wanted)
-        config_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(8))
+        config_id = succeeds.id if succeeds else _new_id()
+        data_keys = succeeds.data_keys if succeeds else (await self._rings.new_key(),)
         certificate = None
         if kind is CredentialKind.CERTIFICATE:
             certificate = await self._assertions.new_certificate(
@@ -59,13 +64,13 @@ class Drafting:
             protocols=wanted.protocols,
             branding=wanted.branding,
             state=ConfigState.VALIDATING,
-            created=now,
+            created=succeeds.created if succeeds else now,
             changed=now,
             activation=activation,
             credential=kind,
             credential_reason=reason,
             certificate=certificate,
-            data_keys=(await self._rings.new_key(),),
+            data_keys=data_keys,
             allowed_tenants=tuple(tenant.lower() for tenant in wanted.allowed_tenants),
             return_urls=wanted.return_urls,
             intake=intake.name if intake else None,
@@ -84,3 +89,7 @@ class Drafting:
             CredentialKind.CERTIFICATE,
             "the app is registered in another tenant, whose apps cannot trust our identity",
         )
+
+
+def _new_id() -> str:
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(8))

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from postern.errors import Malformed
 from postern.model.secret import Secret
-from postern.model.wanted import Wanted
+from postern.model.wanted import Edit, Wanted
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -15,19 +15,35 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 def check_wanted(wanted: Wanted) -> None:
     """Raise `Malformed` for what no Entra could accept, naming the field and the repair."""
-    if not wanted.name.strip() or not wanted.name.isprintable():
-        raise Malformed("name-malformed", "Give 'name' some readable text.")
     _guid("client_id", wanted.client_id, "Application (client) ID")
     _guid("tenant_id", wanted.tenant_id, "Directory (tenant) ID")
-    for tenant in wanted.allowed_tenants:
-        _guid("allowed_tenants", tenant, "Directory (tenant) ID")
     if not wanted.protocols:
         raise Malformed("protocols-missing", "Name at least one of smtp, imap, graph.")
-    if not _COLOUR.fullmatch(wanted.branding.accent):
+    check_edit(
+        Edit(
+            name=wanted.name,
+            product=wanted.branding.product,
+            support=wanted.branding.support,
+            accent=wanted.branding.accent,
+            allowed_tenants=wanted.allowed_tenants,
+            return_urls=wanted.return_urls,
+        )
+    )
+
+
+def check_edit(edit: Edit) -> None:
+    """Raise `Malformed` for what pages or callbacks could not use."""
+    if edit.name is not None and not _readable(edit.name):
+        raise Malformed("name-malformed", "Give 'name' some readable text.")
+    if edit.product is not None and not _readable(edit.product):
+        raise Malformed("product-malformed", "Give 'product' some readable text.")
+    for tenant in edit.allowed_tenants or ():
+        _guid("allowed_tenants", tenant, "Directory (tenant) ID")
+    if edit.accent is not None and not _COLOUR.fullmatch(edit.accent):
         raise Malformed("accent-malformed", "Write 'accent' as #rrggbb.")
-    if wanted.branding.support is not None and not is_address(wanted.branding.support):
+    if edit.support is not None and not is_address(edit.support):
         raise Malformed("support-malformed", "Write 'support' as an e-mail address.")
-    for url in wanted.return_urls:
+    for url in edit.return_urls or ():
         check_return_url(url)
 
 
@@ -73,6 +89,10 @@ def is_address(text: str) -> bool:
 def is_guid(text: str) -> bool:
     """Say whether *text* is a GUID with dashes."""
     return _GUID.fullmatch(text) is not None
+
+
+def _readable(text: str) -> bool:
+    return bool(text.strip()) and text.isprintable()
 
 
 def _guid(field: str, text: str, title: str) -> None:

@@ -108,6 +108,8 @@ class Links:
         if known is None or known_config is None or not bearer.same(known.value.hash, link_hash):
             raise PageError("link-unknown")
         self._require_open(known.value)
+        if known_config.value.stopped:
+            raise PageError("config-paused", config=config_id)
         if known_config.value.state is not ConfigState.ACTIVE:
             raise PageError("not-ready", config=config_id)
         return OpenLink(known=known, config=known_config.value)
@@ -156,6 +158,8 @@ class Links:
         known = await self._configs.find(config_id)
         if known is None:
             raise NotFound("config-unknown", "There is no such configuration.")
+        if known.value.stopped:
+            raise Conflict("config-paused", "The configuration is paused; resume it first.")
         if known.value.state is not ConfigState.ACTIVE:
             raise Conflict(
                 "config-not-active",

@@ -1,15 +1,14 @@
 """Mailboxes for people: list, show, disconnect."""
 
-from postern.errors import Conflict, Conflicting, Malformed
+from postern.errors import Malformed
 from postern.model.caller import Action, Caller, Thing, require
 from postern.model.grant import Grant
 from postern.model.mailbox import Mailbox, MailboxId, unknown_mailbox
 from postern.ports import Clock
+from postern.services.erasing import erase_mailbox
 from postern.stores.audit import AuditStore, Event
 from postern.stores.grants import GrantStore
 from postern.stores.mailboxes import MailboxPage, MailboxStore
-
-_TRIES = 5
 
 
 class Mailboxes:
@@ -39,24 +38,9 @@ class Mailboxes:
         return found, grant.value if grant else None
 
     async def disconnect(self, caller: Caller, mailbox: str) -> None:
-        """Erase the grant, its schedule and the mailbox's row, in this order.
-
-        A crash in between leaves a row without tokens, and calling again finishes it. Consent at
-        Microsoft is the owner's to withdraw: there is no call for us to make.
-        """
+        """Erase a mailbox for good."""
         found = await self._find(caller, Action.MAILBOXES_END, mailbox)
-        for _ in range(_TRIES):
-            known = await self._grants.find(found.id)
-            if known is None:
-                break
-            try:
-                await self._grants.remove(known)
-            except Conflicting:
-                continue  # a refresh wrote meanwhile
-            break
-        else:
-            raise Conflict("busy", "The mailbox is being refreshed; try again.")
-        await self._mailboxes.remove(found)
+        await erase_mailbox(self._grants, self._mailboxes, found)
         await self._audit.append(
             Event(
                 at=self._clock.now(),

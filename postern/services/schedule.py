@@ -57,7 +57,11 @@ class Schedule:
 
         async def one(number: int) -> list[str]:
             async with gate:
-                return await self._shard(f"{number:02}")
+                try:
+                    return await self._shard(f"{number:02}")
+                except (PosternError, ValueError) as exc:  # the other shards go on
+                    log.error("shard left shard=%02d why=%s", number, type(exc).__name__)
+                    return []
 
         batches = await asyncio.gather(*(one(number) for number in range(SHARDS)))
         return [batch for shard in batches for batch in shard]
@@ -97,7 +101,10 @@ class Schedule:
                 return "moved-on"
             config = await self._configs.get(key.mailbox.config)
             if config is None:
-                return "no-config"
+                await self._grants.remove(known)  # deleted meanwhile, and its keys with it
+                return "erased"
+            if config.deleting:
+                return "deleting"
             await self._refresher.refresh(config, key.mailbox, self._need(known.value))
         except ConsentLost:
             return "lost"

@@ -13,6 +13,7 @@ from postern.stores.versioned import Versioned, to_row, versioned
 
 TABLE = "configs"
 _CONFIG = "config"
+_SUCCESSOR = "successor"
 _CUSTODY = "custody"
 _BREAKER = "breaker"
 
@@ -28,21 +29,26 @@ class Breaker:
 
 
 class ConfigStore:
-    """Reads and writes configurations. Tokens are never in these rows."""
+    """Reads and writes configurations. Tokens are never in these rows.
 
-    def __init__(self, records: Records) -> None:
+    With *successors*, the rows are those of re-activations under way: each has the id of the
+    configuration that it will replace, which works on until then.
+    """
+
+    def __init__(self, records: Records, *, successors: bool = False) -> None:
         self._records = records
+        self._partition = _SUCCESSOR if successors else _CONFIG
 
     async def add(self, config: Config) -> Versioned[Config]:
         """Write a new configuration."""
-        row = await self._records.insert(TABLE, to_row(config, _CONFIG, config.id))
+        row = await self._records.insert(TABLE, to_row(config, self._partition, config.id))
         return Versioned(config, row.etag or "")
 
     async def find(self, config_id: str) -> Versioned[Config] | None:
         """Return a configuration, or None."""
         if not is_config_id(config_id):
             return None
-        row = await self._records.get(TABLE, _CONFIG, config_id)
+        row = await self._records.get(TABLE, self._partition, config_id)
         return versioned(Config, row) if row else None
 
     async def get(self, config_id: str) -> Config | None:
@@ -52,16 +58,23 @@ class ConfigStore:
 
     async def reachable(self) -> None:
         """Return when the records answer."""
-        await self._records.get(TABLE, _CONFIG, "none")
+        await self._records.get(TABLE, self._partition, "none")
 
     async def save(self, known: Versioned[Config], changed: Config) -> Versioned[Config]:
         """Write *changed* over the version that was read. Raises `Conflicting`."""
-        row = await self._records.replace(TABLE, to_row(changed, _CONFIG, changed.id, known.etag))
+        row = await self._records.replace(
+            TABLE, to_row(changed, self._partition, changed.id, known.etag)
+        )
         return Versioned(changed, row.etag or "")
+
+    async def remove(self, known: Versioned[Config]) -> None:
+        """Delete the row that was read. Raises `Conflicting`."""
+        row = to_row(known.value, self._partition, known.value.id, known.etag)
+        await self._records.delete(TABLE, row)
 
     async def all(self) -> AsyncIterator[Versioned[Config]]:
         """Yield every configuration."""
-        async for row in self._records.rows(TABLE, _CONFIG):
+        async for row in self._records.rows(TABLE, self._partition):
             yield versioned(Config, row)
 
     async def save_custody(self, custody: Custody) -> None:

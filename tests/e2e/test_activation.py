@@ -69,41 +69,23 @@ def test_without_a_secret_when_trusted_before(calm):
 
 def test_trust_by_hand(calm):
     """The fields that the answer gives are enough for an admin without any secret."""
-    app = calm.stack.entra.post(
-        "apps",
-        tenant=seed.CONTOSO,
-        display_name="By hand",
-        audience="AzureADMultipleOrgs",
-        redirect_uris=[f"{calm.stack.deployment.base_url}/api/callback"],
-        delegated=list(seed.DELEGATED),
-        application_permissions=[],
-        owns_itself=False,
-    )
-    answer = activate(calm, client_id=app["client_id"])
+    app = calm.new_app("By hand", may_change_itself=False)
+    answer = activate(calm, client_id=app)
     assert (answer.status, answer.body["state"]) == (202, "awaiting-trust"), answer.text
     path = f"/api/configs/{answer.body['id']}/verify"
     assert calm.admin.post(path).status == 202
     fields = answer.body["trust_to_add"]["fields"]
-    calm.stack.entra.post(f"apps/{app['client_id']}/federations", **fields)
+    calm.stack.entra.post(f"apps/{app}/federations", **fields)
     assert calm.admin.post(path).body["state"] == "active"
 
 
 def test_replication_delay_is_waited_for(calm):
     """Entra knows a new credential only after a while; the secret is removed without waiting."""
-    app = calm.stack.entra.post(
-        "apps",
-        tenant=seed.CONTOSO,
-        display_name="Slow",
-        audience="AzureADMultipleOrgs",
-        redirect_uris=[f"{calm.stack.deployment.base_url}/api/callback"],
-        delegated=list(seed.DELEGATED),
-        application_permissions=["Application.ReadWrite.OwnedBy"],
-        owns_itself=True,
-    )
+    app = calm.new_app("Slow")
     calm.stack.entra.post("settings", federation_delay=4)
     try:
-        secret = calm.new_secret(app["client_id"])
-        answer = activate(calm, client_id=app["client_id"], client_secret=secret)
+        secret = calm.new_secret(app)
+        answer = activate(calm, client_id=app, client_secret=secret)
     finally:
         calm.stack.entra.post("settings", federation_delay=0)
     assert answer.body["state"] == "active", answer.text

@@ -20,6 +20,9 @@ ROUTES = {
     ("POST", "/api/configs"): {"admin"},
     ("GET", "/api/configs"): {"admin"},
     ("GET", "/api/configs/{c}"): {"admin"},
+    ("PATCH", "/api/configs/{c}"): {"admin"},
+    ("POST", "/api/configs/{c}/activate"): {"admin"},
+    ("DELETE", "/api/configs/nosuch22"): {"admin"},
     ("POST", "/api/configs/{c}/verify"): {"admin"},
     ("GET", "/api/configs/{c}/receipt"): {"admin"},
     ("POST", "/api/configs/{c}/links"): {"admin", "client"},
@@ -33,6 +36,8 @@ ROUTES = {
 BODIES = {
     "/api/keys": {"name": "x", "role": "client"},
     "/api/token": {"mailbox": NO_MAILBOX, "protocol": "smtp"},
+    "/api/configs/{c}": {},
+    "/api/configs/{c}/activate": {"client_id": "x"},
     "/api/configs": {"name": "x", "client_id": "x", "tenant_id": "x"},
 }
 
@@ -48,7 +53,7 @@ def doors(world):
 
 
 def call(api, world, method, path):
-    body = BODIES.get(path, {} if method == "POST" else None)
+    body = BODIES.get(path, {}) if method in {"POST", "PATCH"} else None
     return api.call(method, path.replace("{c}", world.config), body)
 
 

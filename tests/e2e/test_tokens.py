@@ -171,16 +171,7 @@ async def test_lost_answer_loses_no_grant(calm):
 @pytest.mark.fault
 async def test_app_fault_touches_no_mailbox(calm):
     """The app's own credential fails: one breaker opens, every mailbox stays as it is."""
-    app = calm.stack.entra.post(
-        "apps",
-        tenant=seed.CONTOSO,
-        display_name="Broken later",
-        audience="AzureADMultipleOrgs",
-        redirect_uris=[f"{calm.stack.deployment.base_url}/api/callback"],
-        delegated=list(seed.DELEGATED),
-        application_permissions=["Application.ReadWrite.OwnedBy"],
-        owns_itself=True,
-    )["client_id"]
+    app = calm.new_app("Broken later")
     secret = calm.new_secret(app)
     config = calm.admin.post("/api/configs", calm.form(client_id=app, client_secret=secret)).body
     made = calm.admin.post(f"/api/configs/{config['id']}/links", {}).body

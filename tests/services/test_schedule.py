@@ -379,3 +379,13 @@ async def test_a_lost_mailbox_is_asked_about_no_more(world: FakeWorld, config: C
     assert world.tape.count("provider.refresh") == asked
     with pytest.raises(ConsentLost):
         await world.app.delivery.token(SENDER, str(mailbox), Protocol.SMTP, 60)
+
+
+async def test_one_broken_shard_does_not_stop_the_others(world: FakeWorld, config: Config):
+    await connect(world, config, 3)
+    used = {row.partition for row in world.records.all("grants", "grant~")}
+    free = next(f"{n:02}" for n in range(64) if f"{n:02}" not in used)
+    await world.records.insert("grants", Row(partition=free, key="due~20200101T000000Z~odd"))
+    world.clock.advance(DAY)
+    batches = await world.app.schedule.due_batches()
+    assert sum(len(json.loads(batch)["due"]) for batch in batches) == 3

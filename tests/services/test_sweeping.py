@@ -8,6 +8,7 @@ import pytest
 from postern.errors import NotFound
 from postern.model.config import Config, ConfigState
 from postern.model.secret import Secret
+from postern.ports import Row
 from tests.fakes import CLIENT_ID, PASTED, FakeWorld, wanted
 
 LATER = timedelta(minutes=11)
@@ -37,10 +38,10 @@ async def test_a_quiet_world_is_left_as_it_is(world: FakeWorld):
 
 
 async def test_a_secret_that_no_record_knows_goes_at_its_deadline(world: FakeWorld):
-    await keep(world, "orphan")
+    await keep(world, "intake-orphan")
     world.clock.advance(timedelta(minutes=9, seconds=59))
     await world.app.sweeper.sweep()
-    assert list(world.intake.secrets()) == ["orphan"], "it may still be in use"
+    assert list(world.intake.secrets()) == ["intake-orphan"], "it may still be in use"
     world.clock.advance(seconds=1)
     counts = await world.app.sweeper.sweep()
     assert world.intake.secrets() == {}
@@ -49,9 +50,9 @@ async def test_a_secret_that_no_record_knows_goes_at_its_deadline(world: FakeWor
 
 async def test_a_secret_that_was_deleted_but_not_purged_is_purged(world: FakeWorld):
     world.intake.delay = timedelta(minutes=5)
-    await keep(world, "half-removed")
-    await world.intake.remove("half-removed")
-    assert list(world.intake.secrets()) == ["half-removed"]
+    await keep(world, "intake-half-removed")
+    await world.intake.remove("intake-half-removed")
+    assert list(world.intake.secrets()) == ["intake-half-removed"]
     world.intake.delay = timedelta(seconds=1)
     world.clock.advance(LATER)
     await world.app.sweeper.sweep()
@@ -61,11 +62,11 @@ async def test_a_secret_that_was_deleted_but_not_purged_is_purged(world: FakeWor
 @pytest.mark.fault
 async def test_one_secret_that_cannot_be_removed_does_not_stop_the_others(world: FakeWorld):
     for n in range(4):
-        await keep(world, f"orphan-{n}")
+        await keep(world, f"intake-orphan-{n}")
     world.clock.advance(LATER)
     world.tape.fail("intake.remove", skip=1)
     await world.app.sweeper.sweep()
-    assert list(world.intake.secrets()) == ["orphan-1"]
+    assert list(world.intake.secrets()) == ["intake-orphan-1"]
     await world.app.sweeper.sweep()
     assert world.intake.secrets() == {}
 
@@ -77,7 +78,7 @@ async def test_one_dependency_that_is_down_does_not_stop_the_rest(world: FakeWor
     waiting = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
     link = await _expired_link(world)
     world.clock.advance(timedelta(days=40))
-    await keep(world, "orphan", timedelta(seconds=-1))
+    await keep(world, "intake-orphan", timedelta(seconds=-1))
     registration.federated[world.trust] = world.clock.now()
     world.tape.fail(call, times=1000)
     await world.app.sweeper.sweep()
@@ -252,3 +253,20 @@ async def test_the_receipt_says_who_closed_it(world: FakeWorld):
     await world.app.sweeper.sweep()
     assert (await world.app.configurations.receipt(config.id)).closed_by == "swept"
     assert len(world.directory.registrations[CLIENT_ID].passwords) == 1
+
+
+async def test_a_secret_that_is_not_ours_is_left_alone(world: FakeWorld):
+    """Somebody shares the vault with us: whatever its end, it is theirs."""
+    await world.intake.put("somebody-elses", Secret(PASTED), expires=world.clock.now(), tags={})
+    world.clock.advance(LATER)
+    await world.app.sweeper.sweep()
+    assert set(world.intake.secrets()) == {"somebody-elses"}
+
+
+async def test_one_broken_row_does_not_keep_a_secret(world: FakeWorld):
+    await world.intake.put("intake-late", Secret(PASTED), expires=world.clock.now(), tags={})
+    await world.records.insert("configs", Row(partition="config", key="broken22", values={}))
+    world.clock.advance(LATER)
+    counts = await world.app.sweeper.sweep()
+    assert counts["secrets"] == 1
+    assert world.intake.secrets() == {}

@@ -28,7 +28,7 @@ CONTOSO = Branding(product="Contoso Mail", support="help@contoso.example", accen
 HOSTILE = "\"'><script>alert(1)</script><i style=x onclick=y>{{7*7}}{0}</style>"
 EXPIRES = datetime(2026, 2, 3, 14, 5, tzinfo=UTC)
 CODES = {
-    *("link-unknown", "link-expired", "link-used", "link-withdrawn", "not-ready"),
+    *("link-unknown", "link-expired", "link-used", "link-withdrawn", "config-paused", "not-ready"),
     *("declined", "admin-approval-needed", "wrong-account", "account-not-allowed"),
     *("address-taken", "not-assigned"),
     *("blocked-by-policy", "account-disabled", "no-mailbox", "permissions-missing"),
