@@ -51,7 +51,11 @@ def settled(
         raise Unprocessable(
             config.problem.code,
             config.problem.description,
-            {"config": config.id, "correlation_id": config.problem.correlation_id},
+            {
+                "config": config.id,
+                "correlation_id": config.problem.correlation_id,
+                "aadsts": config.problem.aadsts,
+            },
         )
     status = 202 if config.state in UNFINISHED else done
     return answer(shown(config, deployment, base_url), status)

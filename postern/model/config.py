@@ -98,6 +98,7 @@ class Problem:
     code: str
     description: str
     correlation_id: str | None = None
+    aadsts: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 # From the call's start: the answer comes within a minute (the platform cuts it at 230 seconds).
 PATIENCE = timedelta(seconds=45)
 _POLL = timedelta(seconds=2)
+_REPLICATION = timedelta(seconds=10)
 
 
 class Activation:
@@ -109,7 +110,9 @@ class Activation:
         except ProviderRefused as refusal:
             problem = _problem(refusal)
             raise Unprocessable(
-                problem.code, problem.description, {"correlation_id": problem.correlation_id}
+                problem.code,
+                problem.description,
+                {"correlation_id": problem.correlation_id, "aadsts": problem.aadsts},
             ) from refusal
         if proof is None:
             raise Unprocessable("trust-lost", explain("trust-not-replicated"))
@@ -137,7 +140,7 @@ class Activation:
         offered, problem, unavailable = False, None, None
         try:
             await self._custody.take(custody, secret)
-            proof = await self._provider.prove_secret(config.app, secret)
+            proof = await self._validated(config, secret)
             custody = await self._hand_over.find_password(
                 config, custody, secret, proof.graph_token
             )
@@ -157,6 +160,19 @@ class Activation:
         return await self._settle(
             Versioned(config, known.etag), custody=custody, until=until if offered else None
         )
+
+    async def _validated(self, config: Config, secret: Secret) -> Proof:
+        """Exchange the secret. A new one takes seconds to be known to all of Entra's servers, and
+        until then it is refused as if it were wrong: so that refusal is not believed at once."""
+        until = self._clock.now() + _REPLICATION
+        while True:
+            try:
+                return await self._provider.prove_secret(config.app, secret)
+            except ProviderRefused as refusal:
+                wrong = classify(refusal).cause == "credential-wrong"
+                if not wrong or self._clock.now() >= until:
+                    raise
+            await self._clock.sleep(_POLL.total_seconds())
 
     async def _remove(self, custody: Custody, config: Config) -> tuple[Custody, Config]:
         """Remove the secret, also after any failure. What fails here, the sweeper repeats."""
@@ -247,4 +263,12 @@ class Activation:
 
 def _problem(refusal: ProviderRefused) -> Problem:
     cause = classify(refusal).cause
-    return Problem(code=cause, description=explain(cause), correlation_id=refusal.correlation_id)
+    text = explain(cause)
+    if cause == "unknown":
+        text = f"{text} Entra's words: {refusal}."  # an OAuth error and a number, no free text
+    return Problem(
+        code=cause,
+        description=text,
+        correlation_id=refusal.correlation_id,
+        aadsts=refusal.number,
+    )

@@ -453,3 +453,36 @@ async def test_a_cut_off_activation_still_removes_its_secret_at_once(world: Fake
     with pytest.raises(asyncio.CancelledError):
         await activate(world)
     assert world.intake.secrets() == {}
+
+
+async def test_a_secret_that_entra_does_not_know_everywhere_yet_is_tried_again(world: FakeWorld):
+    world.register()
+    world.provider.refuse(
+        error="invalid_client", number=7000215, status=401, times=3, operation="prove_secret"
+    )
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    assert config.state is ConfigState.ACTIVE
+    assert world.tape.count("provider.prove_secret") == 4
+
+
+async def test_a_wrong_secret_is_given_up_within_seconds(world: FakeWorld):
+    world.register()
+    world.provider.refuse(
+        error="invalid_client", number=7000215, status=401, times=999, operation="prove_secret"
+    )
+    begun = world.clock.now()
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    assert config.problem is not None
+    assert config.problem.code == "credential-wrong"
+    assert timedelta(seconds=10) <= world.clock.now() - begun < timedelta(seconds=20)
+
+
+async def test_what_nobody_knows_is_passed_on_readable(world: FakeWorld):
+    world.register()
+    world.provider.refuse(
+        error="strange_thing", number=424242, status=400, times=1, operation="prove_secret"
+    )
+    config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
+    assert config.problem is not None
+    assert (config.problem.code, config.problem.aadsts) == ("unknown", 424242)
+    assert "strange_thing (424242)" in config.problem.description
