@@ -5,11 +5,12 @@ without Azure. Mistakes in the language itself are bicep_check's and `bicep buil
 this reader does not understand it refuses, never passes over.
 """
 
-from scripts.bicep.evaluate import Deployment, deploy
+from scripts.bicep.evaluate import CLOUDS, Deployment, deploy, variable
 from scripts.bicep.syntax import NotUnderstood
 from scripts.bicep.values import Either, Ref, Resource, Unknown, Value, shown
 
 __all__ = [
+    "CLOUDS",
     "Deployment",
     "Either",
     "NotUnderstood",
@@ -19,4 +20,5 @@ __all__ = [
     "Value",
     "deploy",
     "shown",
+    "variable",
 ]

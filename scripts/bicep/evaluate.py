@@ -12,11 +12,45 @@ from scripts.bicep.values import Either, Ref, Resource, Unknown, Value, shown
 
 Scope = Mapping[str, Value]
 
+# What `environment()` gives in each cloud, as far as a template of ours may ask.
+CLOUDS: Mapping[str, Value] = {
+    name: {
+        "name": name,
+        "authentication": {"loginEndpoint": login, "audiences": [manager]},
+        "resourceManager": manager,
+        "suffixes": {"storage": storage, "keyvaultDns": vault},
+    }
+    for name, login, manager, storage, vault in (
+        (
+            "AzureCloud",
+            "https://login.microsoftonline.com/",
+            "https://management.azure.com/",
+            "core.windows.net",
+            ".vault.azure.net",
+        ),
+        (
+            "AzureUSGovernment",
+            "https://login.microsoftonline.us/",
+            "https://management.usgovcloudapi.net/",
+            "core.usgovcloudapi.net",
+            ".vault.usgovcloudapi.net",
+        ),
+        (
+            "AzureChinaCloud",
+            "https://login.chinacloudapi.cn/",
+            "https://management.chinacloudapi.cn/",
+            "core.chinacloudapi.cn",
+            ".vault.azure.cn",
+        ),
+    )
+}
+
 
 @dataclass(slots=True)
 class Deployment:
     """All that is made, and what comes out."""
 
+    cloud: str = "AzureCloud"
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Value] = field(default_factory=dict)
     secure: set[str] = field(default_factory=set)
@@ -26,19 +60,25 @@ class Deployment:
         return [each for each in self.resources if each.type.lower() == kind.lower()]
 
 
-def deploy(file: Path, **parameters: Value) -> Deployment:
+def deploy(file: Path, *, cloud: str = "AzureCloud", **parameters: Value) -> Deployment:
     """Return what deploying *file* makes; parameters that are not given take their defaults,
     and without one stay unknown. A `.bicepparam` file gives its template's parameters."""
-    deployment = Deployment()
+    deployment = Deployment(cloud=cloud)
     if file.suffix == ".bicepparam":
         given = _Module(file, {}, deployment)
         (using,) = [each for each in given.statements if each.kind == "using"]
         assigned = {n["name"]: given.name(n["name"]) for n in given.statements if n.kind == "param"}
-        return deploy(file.parent / using["path"], **{**assigned, **parameters})
+        template = file.parent / using["path"]
+        return deploy(template, cloud=cloud, **{**assigned, **parameters})
     module = _Module(file, parameters, deployment)
     module.run()
     deployment.outputs = module.outputs()
     return deployment
+
+
+def variable(file: Path, name: str, **parameters: Value) -> Value:
+    """Return what a variable of *file* is worth."""
+    return _Module(file, parameters, Deployment()).name(name)
 
 
 @cache
@@ -145,10 +185,19 @@ class _Module:
         for inner, seen, condition in self._each(node["body"], {}):
             reference = self._reference(full, inner, seen, None)
             refs.append(None if condition is False else reference)
-            for element in inner["elements"]:
-                if element.kind == "resource":
-                    self._nested[f"{node['name']}::{element['name']}"] = (element, reference)
+            self._remember_nested(node["name"], inner, reference)
         return refs if node["body"].kind == "for" else refs[0]
+
+    def _remember_nested(self, path: str, body: Node, parent: Ref) -> None:
+        for element in body["elements"]:
+            if element.kind == "resource":
+                inner = f"{path}::{element['name']}"
+                self._nested[inner] = (element, parent)
+                for nested, seen, _ in self._each(element["body"], {}):
+                    full = _full_type(element["type"], parent)
+                    self._remember_nested(
+                        inner, nested, self._reference(full, nested, seen, parent)
+                    )
 
     def _module(self, node: Node) -> Value:
         results: list[Value] = []
@@ -176,7 +225,7 @@ class _Module:
     def _work_out(self, name: str) -> Value:
         if name in self._imported:
             path, original = self._imported[name]
-            other = _Module(self._file.parent / path, {}, Deployment())
+            other = _Module(self._file.parent / path, {}, Deployment(self._deployment.cloud))
             if original != "*":
                 return other.name(original)
             return {n: other.name(n) for n, d in other._declared.items() if d.kind == "var"}
@@ -289,12 +338,16 @@ class _Module:
         return _member(of, index)
 
     def _on_nested(self, node: Node, scope: Scope) -> Value:
-        outer = self._value(node["of"], scope)
-        found, parent = self._nested[f"{node['of']['name']}::{node['name']}"]
-        if not isinstance(outer, Ref):
-            return outer
+        found, parent = self._nested_of(node, scope)
         (inner, seen, _), *_more = self._each(found["body"], scope)
         return self._reference(_full_type(found["type"], parent), inner, seen, parent)
+
+    def _nested_of(self, node: Node, scope: Scope) -> tuple[Node, Ref]:
+        path, at = node["name"], node["of"]
+        while at.kind == "nested":
+            path, at = f"{at['name']}::{path}", at["of"]
+        self._value(at, scope)
+        return self._nested[f"{at['name']}::{path}"]
 
     def _on_lambda(self, node: Node, scope: Scope) -> Value:
         names = node["names"]
@@ -315,6 +368,8 @@ class _Module:
             return self._value(
                 function["value"], dict(zip(function["names"], arguments, strict=True))
             )
+        if name == "environment":
+            return CLOUDS[self._deployment.cloud]
         if name in {"loadTextContent", "loadJsonContent"}:
             text = (self._file.parent / arguments[0]).read_text()
             return text if name == "loadTextContent" else json.loads(text)
@@ -360,12 +415,11 @@ def _member(of: Value, name: Value) -> Value:
         return None
     if isinstance(of, dict):
         return of.get(shown(name))
+    if isinstance(of, Ref) and name == "name" and not of.path:
+        # A child's name comes after its parents'.
+        return of.name.rpartition("/")[2] if of.type.count("/") > 1 else of.name
     if isinstance(of, Ref):
-        return (
-            of.name.rpartition("/")[2]
-            if name == "name" and not of.path
-            else Ref(of.type, of.name, (*of.path, shown(name)))
-        )
+        return Ref(of.type, of.name, (*of.path, shown(name)))
     if isinstance(of, Either):
         return Either(of.test, _member(of.yes, name), _member(of.no, name))
     return Unknown(f"{shown(of).strip('<>')}.{shown(name)}")

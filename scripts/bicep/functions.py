@@ -98,6 +98,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "split": lambda text, by: text.split(by),
     "startsWith": lambda text, start: text.lower().startswith(start.lower()),
     "string": shown,
+    "substring": lambda text, start, count=None: text[start:][:count],
     "subscriptionResourceId": _subscription_resource_id,
     "take": _take,
     "toLower": lambda text: text.lower(),
