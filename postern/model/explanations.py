@@ -87,6 +87,10 @@ EXPLANATIONS: dict[str, Explanation] = {
     "request-refused": Explanation(
         "Entra refuses the request.", "Please report this with the correlation id."
     ),
+    "too-slow": Explanation(
+        "Entra, Graph or a vault took too long; the client secret was removed.",
+        "Activate again in some minutes.",
+    ),
     "activation-interrupted": Explanation(
         "The activation was cut off; the client secret was removed.", "Activate again."
     ),

@@ -1,5 +1,6 @@
 """Activation of a configuration, as a sequence that may die anywhere and loses nothing."""
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 PATIENCE = timedelta(seconds=45)
 _POLL = timedelta(seconds=2)
 _REPLICATION = timedelta(seconds=10)
+# All that is done while the secret is held; with its removal it stays within the minute.
+_STEPS = timedelta(seconds=30)
 
 
 class Activation:
@@ -116,6 +119,9 @@ class Activation:
             ) from refusal
         if proof is None:
             raise Unprocessable("trust-lost", explain("trust-not-replicated"))
+        custody = await self._configs.custody(config.id, config.activation)
+        if custody is not None:
+            await self._take_password_away(config, custody, proof)
         await self._breakers.reset(config.id)
         return config
 
@@ -139,13 +145,17 @@ class Activation:
         custody = await self._custody.open(config)
         offered, problem, unavailable = False, None, None
         try:
-            await self._custody.take(custody, secret)
-            proof = await self._validated(config, secret)
-            custody = await self._hand_over.find_password(
-                config, custody, secret, proof.graph_token
-            )
-            if await self._proof(config) is None:
-                offered = await self._hand_over.offer(config, proof.graph_token)
+            async with asyncio.timeout(_STEPS.total_seconds()):
+                await self._custody.take(custody, secret)
+                proof = await self._validated(config, secret)
+                custody = await self._hand_over.find_password(
+                    config, custody, secret, proof.graph_token
+                )
+                if await self._proof(config) is None:
+                    offered = await self._hand_over.offer(config, proof.graph_token)
+        except TimeoutError:
+            unavailable = Unavailable("too-slow", explain("too-slow"))
+            problem = Problem(code=unavailable.code, description=unavailable.description)
         except ProviderRefused as refusal:
             problem = _problem(refusal)
         except Unavailable as exc:
@@ -163,14 +173,18 @@ class Activation:
 
     async def _validated(self, config: Config, secret: Secret) -> Proof:
         """Exchange the secret. A new one takes seconds to be known to all of Entra's servers, and
-        until then it is refused as if it were wrong: so that refusal is not believed at once."""
+        until then it is refused as if it were wrong: so that refusal is not believed at once. Nor
+        is a moment's overload, since the secret will be gone when there is time to try again."""
         until = self._clock.now() + _REPLICATION
         while True:
             try:
                 return await self._provider.prove_secret(config.app, secret)
             except ProviderRefused as refusal:
-                wrong = classify(refusal).cause == "credential-wrong"
-                if not wrong or self._clock.now() >= until:
+                failure = classify(refusal)
+                passing = failure.kind is FailureClass.TRANSIENT
+                if not passing and failure.cause != "credential-wrong":
+                    raise
+                if self._clock.now() >= until:
                     raise
             await self._clock.sleep(_POLL.total_seconds())
 
@@ -222,11 +236,17 @@ class Activation:
     ) -> Config:
         config = known.value
         if custody is not None:
-            custody = await self._hand_over.remove_password(config, custody, proof)
-            await self._custody.proven(custody, config, proof)
+            custody = await self._custody.proven(custody, config, proof)
+            await self._take_password_away(config, custody, proof)
         await self._breakers.reset(config.id)
         config = replace(config, proof=proof.correlation_id)
         return await self._finish(known, config, ConfigState.ACTIVE, None)
+
+    async def _take_password_away(self, config: Config, custody: Custody, proof: Proof) -> None:
+        """Remove the pasted password from the registration, or note why it is still there."""
+        changed = await self._hand_over.remove_password(config, custody, proof)
+        if changed != custody:
+            await self._custody.sign(changed)
 
     async def _finish(
         self,

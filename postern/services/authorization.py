@@ -167,7 +167,7 @@ class Authorization:
         ring = await self._rings.of(config)
         nonce = ring.open(pending.nonce, config.id, pending.hash, "nonce")
         assertion = await self._assertions.current(config)
-        first, *others = resources(link.protocols)
+        first = resources(link.protocols)[0]
         redemption = await self._provider.redeem(
             config.app,
             assertion,
@@ -182,13 +182,20 @@ class Authorization:
             claims, config=config, nonce=nonce, provider=self._provider, clock=self._clock
         )
         require_expected(claims, link)
+        # Connecting again for one protocol more must not take the others away.
+        before = await self._connecting.protocols_of(config, link, claims)
+        wanted = tuple(p for p in Protocol if p in {*link.protocols, *before})
         tokens = {first: redemption.tokens}
-        tokens |= await self._mint(config, link, redemption.tokens, others)
+        tokens |= await self._mint(config, wanted, redemption.tokens, _further(link, wanted))
         given = [scope for each in tokens.values() for scope in each.scopes]
-        return _SignedIn(claims=claims, tokens=tokens, protocols=granted(link.protocols, given))
+        return _SignedIn(claims=claims, tokens=tokens, protocols=granted(wanted, given))
 
     async def _mint(
-        self, config: Config, link: Link, first: Tokens, others: Sequence[Resource]
+        self,
+        config: Config,
+        wanted: Sequence[Protocol],
+        first: Tokens,
+        others: Sequence[Resource],
     ) -> dict[Resource, Tokens]:
         """Mint a token for each further resource: the proof that the consent covers it."""
         if first.refresh_token is None:
@@ -200,7 +207,7 @@ class Authorization:
                     config.app,
                     await self._assertions.current(config),
                     refresh_token=newest,
-                    scopes=scopes(link.protocols, resource),
+                    scopes=scopes(wanted, resource),
                 )
             except ProviderRefused as refusal:
                 if page_reason(refusal) in {"temporarily-unavailable", "throttled", "app-fault"}:
@@ -237,3 +244,10 @@ class Authorization:
             )
         )
         return ticket
+
+
+def _further(link: Link, wanted: Sequence[Protocol]) -> tuple[Resource, ...]:
+    """Return the resources for which the redeemed token does not speak already."""
+    first = resources(link.protocols)[0]
+    redeemed = scopes(link.protocols, first)
+    return tuple(r for r in resources(wanted) if r is not first or scopes(wanted, r) != redeemed)

@@ -41,6 +41,14 @@ class Connecting:
         self._clock = clock
         self._rhythm = rhythm
 
+    async def protocols_of(
+        self, config: Config, link: Link, claims: UnverifiedClaims
+    ) -> tuple[Protocol, ...]:
+        """Return what the same owner connected before under this client."""
+        mailbox = MailboxId.of(config.id, link.client, claims.tenant, claims.user)
+        known = await self._grants.find(mailbox)
+        return known.value.protocols if known else ()
+
     async def store(
         self,
         config: Config,

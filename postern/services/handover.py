@@ -18,9 +18,15 @@ log = logging.getLogger(__name__)
 # What Entra answers while the credential is not there, or not yet known to all its servers.
 _NOT_TRUSTED_YET = frozenset({"trust-not-replicated", "trust-mismatch", "certificate-unknown"})
 
+_FORBIDDEN = 403
+
 BY_HAND = (
     "The app may not change its own registration, so the pasted secret is still valid in Entra."
     " Remove it under App registrations > your app > Certificates & secrets > Client secrets."
+)
+NOT_ANSWERED = (
+    "Graph did not answer, so the pasted secret is still valid in Entra. Call verify to try again,"
+    " or remove it under App registrations > your app > Certificates & secrets > Client secrets."
 )
 AMBIGUOUS = (
     "The app has more than one password that could be the pasted one, so none was removed and it"
@@ -97,7 +103,7 @@ class HandOver:
             key_id = await self._directory.password_id(graph_token, config.client_id, secret)
         except (ProviderRefused, Unavailable) as exc:
             log.info("password not looked up config=%s why=%s", config.id, exc)
-            return replace(custody, entra_note=BY_HAND)
+            return replace(custody, entra_note=_why(exc))
         return replace(custody, entra_key_id=key_id, entra_note="" if key_id else AMBIGUOUS)
 
     async def remove_password(self, config: Config, custody: Custody, proof: Proof) -> Custody:
@@ -110,5 +116,10 @@ class HandOver:
             )
         except (ProviderRefused, Unavailable) as exc:
             log.warning("password not removed config=%s why=%s", config.id, exc)
-            return replace(custody, entra_note=BY_HAND)
+            return replace(custody, entra_note=_why(exc))
         return replace(custody, entra_removed_at=self._clock.now(), entra_note="")
+
+
+def _why(failure: ProviderRefused | Unavailable) -> str:
+    refused = isinstance(failure, ProviderRefused) and failure.status == _FORBIDDEN
+    return BY_HAND if refused else NOT_ANSWERED

@@ -219,10 +219,19 @@ async def test_an_entra_that_does_not_answer_fails_and_keeps_no_secret(world: Fa
 
 async def test_a_throttled_entra_fails_with_that_cause(world: FakeWorld):
     world.register()
-    world.provider.refuse(error="temporarily_unavailable", status=429, operation="prove_secret")
+    throttled = {"error": "temporarily_unavailable", "status": 429, "operation": "prove_secret"}
+    world.provider.refuse(**throttled, times=999)
     config = await activate(world)
     assert config.problem is not None
     assert config.problem.code == "throttled"
+
+
+async def test_a_moment_of_throttling_fails_nothing(world: FakeWorld):
+    world.register(may_change_itself=True)
+    world.provider.refuse(
+        error="temporarily_unavailable", status=429, operation="prove_secret", times=2
+    )
+    assert (await activate(world)).state is ACTIVE
 
 
 @pytest.mark.parametrize("operation", ["add_federated_credential", "password_id"])
@@ -456,12 +465,12 @@ async def test_a_cut_off_activation_still_removes_its_secret_at_once(world: Fake
 
 
 async def test_a_secret_that_entra_does_not_know_everywhere_yet_is_tried_again(world: FakeWorld):
-    world.register()
+    world.register(may_change_itself=True)
     world.provider.refuse(
         error="invalid_client", number=7000215, status=401, times=3, operation="prove_secret"
     )
     config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
-    assert config.state is ConfigState.ACTIVE
+    assert config.state is ACTIVE
     assert world.tape.count("provider.prove_secret") == 4
 
 
