@@ -15,6 +15,7 @@ from postern.model.config import Config
 from postern.model.grant import Grant
 from postern.model.mailbox import MailboxId, MailboxState
 from postern.model.scopes import Protocol
+from postern.ports import Row
 from tests.fakes import FakeWorld, User, caller, down
 
 
@@ -133,3 +134,35 @@ async def test_a_death_at_any_step_leaves_no_orphan_and_connecting_again_repairs
         mailbox = await world.connect(config, ann)
         assert len(world.due(mailbox)) == 1, where
         assert (await world.mailbox(mailbox)).state is MailboxState.FRESH, where
+
+
+async def test_connecting_again_for_one_protocol_takes_no_other_away(
+    world: FakeWorld, config: Config
+):
+    user = world.user()
+    mailbox = await world.connect(config, user, protocols=(Protocol.SMTP, Protocol.IMAP))
+    assert await world.connect(config, user, protocols=(Protocol.GRAPH,)) == mailbox
+    assert (await world.mailbox(mailbox)).protocols == tuple(Protocol)
+    for protocol in Protocol:
+        sender = caller(Role.SENDER)
+        delivered = await world.app.delivery.token(sender, str(mailbox), protocol, 300)
+        assert delivered.warning is None
+
+
+async def test_a_mailbox_whose_row_was_not_written_is_within_reach(
+    world: FakeWorld, config: Config
+):
+    """The grant was stored and hands out tokens, so people must be able to see and erase it."""
+    user = world.user()
+    mailbox = await world.connect(config, user)
+    found = await world.mailbox(mailbox)
+    row = Row(partition=f"{config.id}~{mailbox.hash[0]}", key=mailbox.hash)
+    await world.records.delete("mailboxes", row)
+    admin = caller(Role.ADMIN)
+    shown, grant = await world.app.mailboxes.show(admin, str(mailbox))
+    assert shown.address == found.address
+    assert grant is not None
+    await world.app.mailboxes.disconnect(admin, str(mailbox))
+    assert world.due(mailbox) == []
+    assert world.records.all("grants", "grant~") == []
+    assert world.records.all("addresses") == []
