@@ -219,8 +219,9 @@ async def test_an_entra_that_does_not_answer_fails_and_keeps_no_secret(world: Fa
 
 async def test_a_throttled_entra_fails_with_that_cause(world: FakeWorld):
     world.register()
-    throttled = {"error": "temporarily_unavailable", "status": 429, "operation": "prove_secret"}
-    world.provider.refuse(**throttled, times=999)
+    world.provider.refuse(
+        error="temporarily_unavailable", status=429, operation="prove_secret", times=999
+    )
     config = await activate(world)
     assert config.problem is not None
     assert config.problem.code == "throttled"

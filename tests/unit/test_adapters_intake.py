@@ -44,7 +44,7 @@ async def removed(*readable: str):
     credential = SimpleNamespace(get_token=None)
     vault = IntakeKeyVault(
         "https://intake.vault.azure.net",
-        credential,  # type: ignore[arg-type] # never asked: the client is replaced
+        credential,
         Impatient(),
         verify_challenge=True,
     )
