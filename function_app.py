@@ -5,6 +5,7 @@ import azure.functions as func
 from functions import (
     authorize,
     callback,
+    certificates,
     changes,
     configs,
     connect,
@@ -12,6 +13,7 @@ from functions import (
     keys,
     links,
     mailboxes,
+    preflight,
     refresh,
     sweep,
     token,
@@ -22,6 +24,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ADMIN)
 for module in (
     authorize,
     callback,
+    certificates,
     changes,
     configs,
     connect,
@@ -29,6 +32,7 @@ for module in (
     keys,
     links,
     mailboxes,
+    preflight,
     refresh,
     sweep,
     token,

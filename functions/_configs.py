@@ -10,7 +10,7 @@ from functions._http import answer
 from postern.errors import Unprocessable
 from postern.model.config import UNFINISHED, Audience, Config, ConfigState, CredentialKind
 from postern.model.scopes import Protocol
-from postern.model.trust import Deployment, trust_to_add
+from postern.model.trust import Deployment, certificate_to_add, trust_to_add
 
 
 class ShownConfig(msgspec.Struct, omit_defaults=True):
@@ -35,6 +35,9 @@ class ShownConfig(msgspec.Struct, omit_defaults=True):
     paused: bool = False
     deleting: bool = False
     certificate_ends: datetime | None = None
+    certificate_to_add: dict[str, Any] | None = None
+    credential_ends_in_days: int | None = None
+    mailboxes_depending: str | None = None
     proof_correlation_id: str | None = None
     problem: dict[str, Any] | None = None
     breaker: dict[str, Any] | None = None
@@ -84,6 +87,7 @@ def shown(config: Config, deployment: Deployment, base_url: str) -> ShownConfig:
         changed=config.changed,
         redirect_uri=f"{base_url}/api/callback",
         certificate_ends=config.certificate.not_after if config.certificate else None,
+        certificate_to_add=certificate_to_add(config),
         proof_correlation_id=config.proof,
         problem=msgspec.to_builtins(problem) if problem else None,
         secret_removal_deadline=config.intake_deadline,

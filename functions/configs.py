@@ -80,6 +80,9 @@ async def one(req: func.HttpRequest) -> func.HttpResponse:
         told.breaker = {"cause": breaker.cause, "since": breaker.since, "probe": breaker.probe}
     if successor := await app.succession.of(config.id):
         told.successor = shown(successor, app.deployment, app.base_url)
+    if ending := await app.renewal.ending(config):
+        told.credential_ends_in_days = ending.days
+        told.mailboxes_depending = ending.mailboxes
     return answer(told)
 
 
@@ -91,6 +94,7 @@ async def verify(req: func.HttpRequest) -> func.HttpResponse:
     app = await postern()
     by, wanted = await identify(req, app), req.route_params["config"]
     require(by, Action.CONFIGS, Thing(config=wanted))
+    await app.renewal.look(wanted)
     config = await app.succession.verify(by.id, wanted)
     return settled(config, app.deployment, app.base_url, done=200)
 

@@ -41,8 +41,10 @@ from postern.services.health import Health
 from postern.services.keyrings import KeyRings
 from postern.services.links import Links
 from postern.services.mailboxes import Mailboxes
+from postern.services.preflight import Preflight
 from postern.services.refresh import Refresher
 from postern.services.remembered import Remembered
+from postern.services.renewal import Renewal
 from postern.services.schedule import Schedule
 from postern.services.succession import Succession
 from postern.services.sweeping import Sweeper
@@ -82,6 +84,8 @@ class Postern:
     activation: Activation
     succession: Succession
     changes: Changes
+    renewal: Renewal
+    preflight: Preflight
     custody: CustodyKeeper
     links: Links
     authorization: Authorization
@@ -193,6 +197,15 @@ def compose(settings: Settings, world: World) -> Postern:
         census=census,
         clock=clock,
     )
+    renewal = Renewal(
+        configs=configs,
+        audit=audit,
+        assertions=assertions,
+        hand_over=hand_over,
+        breakers=breakers,
+        census=census,
+        clock=clock,
+    )
     refresher = Refresher(
         grants=grants,
         mailboxes=mailboxes,
@@ -213,6 +226,16 @@ def compose(settings: Settings, world: World) -> Postern:
         activation=activation,
         succession=succession,
         changes=changes,
+        renewal=renewal,
+        preflight=Preflight(
+            configs=configs,
+            provider=provider,
+            assertions=assertions,
+            directory=world.directory,
+            deployment=deployment,
+            clock=clock,
+            redirect_uri=settings.redirect_uri,
+        ),
         custody=custody,
         links=links,
         authorization=Authorization(
@@ -254,6 +277,7 @@ def compose(settings: Settings, world: World) -> Postern:
             activation=activation,
             succession=succession,
             changes=changes,
+            renewal=renewal,
             clock=clock,
         ),
         health=Health(

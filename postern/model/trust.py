@@ -4,7 +4,7 @@ import base64
 import json
 import shlex
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postern.model.config import Config, CredentialKind
 
@@ -55,6 +55,18 @@ def _certificate(config: Config) -> dict[str, object]:
         "certificate": certificate_pem(config),
         "save_certificate_as": "postern.pem",
         "az": f"az ad app credential reset --id {config.client_id} --append --cert @postern.pem",
+    }
+
+
+def certificate_to_add(config: Config) -> dict[str, object] | None:
+    """Return the next certificate for an admin to add; None when none waits for that."""
+    coming = config.next_certificate
+    if coming is None or coming.added is not None or coming.proven is not None:
+        return None
+    return {
+        **_certificate(replace(config, certificate=coming.certificate)),
+        "download": f"/api/configs/{config.id}/certificate?which=next",
+        "ends": coming.certificate.not_after,
     }
 
 

@@ -140,10 +140,13 @@ def _end(config: Config, soon: datetime) -> Check:
     if config.certificate is None:
         return ok(name, "A managed identity does not end.")
     ends = f"The certificate ends on {config.certificate.not_after:%Y-%m-%d}."
+    coming = config.next_certificate
     if config.certificate.not_after > soon:
         return ok(name, ends)
+    if coming is not None and coming.proven is not None:
+        return ok(name, f"{ends} The next one is proven and takes over.")
     return failed(
         name,
-        f"{ends} The next one is not trusted yet.",
+        f"{ends} The next one is not proven yet.",
         "Add it as the configuration's certificate_to_add shows, then call verify.",
     )

@@ -123,7 +123,7 @@ def _consent(registration: Registration, config: Config) -> Check:
         )
     return ok(
         NAMES[4],
-        f"An admin consented for tenant {config.tenant_id}; other tenants cannot be seen from here.",
+        f"An admin consented for {config.tenant_id}; other tenants cannot be seen from here.",
     )
 
 

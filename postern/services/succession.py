@@ -120,6 +120,7 @@ class Succession:
             credential=successor.credential,
             credential_reason=successor.credential_reason,
             certificate=successor.certificate,
+            next_certificate=None,
             activation=successor.activation,
             proof=successor.proof,
             state=ConfigState.ACTIVE,

@@ -12,6 +12,7 @@ from postern.ports import Clock, IntakeVault
 from postern.services.activation import Activation
 from postern.services.changes import Changes
 from postern.services.custody import INTAKE_PREFIX, CustodyKeeper
+from postern.services.renewal import Renewal
 from postern.services.succession import Succession
 from postern.stores.configs import ConfigStore
 from postern.stores.links import LinkStore, PendingStore
@@ -43,6 +44,7 @@ class Sweeper:
         activation: Activation,
         succession: Succession,
         changes: Changes,
+        renewal: Renewal,
         clock: Clock,
     ) -> None:
         self._intake = intake
@@ -54,6 +56,7 @@ class Sweeper:
         self._activation = activation
         self._succession = succession
         self._changes = changes
+        self._renewal = renewal
         self._clock = clock
 
     async def sweep(self) -> Counter[str]:
@@ -62,7 +65,8 @@ class Sweeper:
         Secrets come first: whatever else fails, what is past its time leaves the vault.
         """
         counts: Counter[str] = Counter()
-        for part in (self._orphans, self._activations, self._old_rows):
+        parts = (self._orphans, self._activations, self._renewal.renew_all, self._old_rows)
+        for part in parts:
             try:
                 counts += await part()
             except PosternError as exc:

@@ -25,6 +25,8 @@ ROUTES = {
     ("DELETE", "/api/configs/nosuch22"): {"admin"},
     ("POST", "/api/configs/{c}/verify"): {"admin"},
     ("GET", "/api/configs/{c}/receipt"): {"admin"},
+    ("GET", "/api/configs/{c}/preflight"): {"admin"},
+    ("GET", "/api/configs/{c}/certificate"): {"admin"},
     ("POST", "/api/configs/{c}/links"): {"admin", "client"},
     ("GET", "/api/configs/{c}/links"): {"admin", "client"},
     ("DELETE", "/api/configs/{c}/links/none"): {"admin", "client"},

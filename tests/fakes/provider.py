@@ -287,6 +287,8 @@ class FakeProvider:
         header = jwt.get_unverified_header(text)
         for der, known_from in registration.certificates.items():
             if now >= known_from and header["x5t#S256"] == _thumbprint(der):
+                if now >= x509.load_der_x509_certificate(der).not_valid_after_utc:
+                    break
                 self._verify(text, der, app, authority)
                 return
         raise _refused("invalid_client", 700027, 401)

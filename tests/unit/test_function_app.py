@@ -24,6 +24,8 @@ ROUTES = {
     ("GET", "api/configs", "configs_list", "anonymous"),
     ("GET", "api/configs/{config}", "configs_show", "anonymous"),
     ("GET", "api/configs/{config}/receipt", "configs_receipt", "anonymous"),
+    ("GET", "api/configs/{config}/preflight", "configs_preflight", "anonymous"),
+    ("GET", "api/configs/{config}/certificate", "configs_certificate", "anonymous"),
     ("PATCH", "api/configs/{config}", "configs_edit", "anonymous"),
     ("DELETE", "api/configs/{config}", "configs_delete", "anonymous"),
     ("POST", "api/configs/{config}/activate", "configs_reactivate", "anonymous"),
