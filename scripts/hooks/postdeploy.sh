@@ -75,7 +75,7 @@ as_admin
 
 # --- activation
 
-client_id=${POSTERN_MAIL_CLIENT_ID:-}
+client_id=${POSTERN_MAIL_CLIENT_ID:-${POSTERN_OWN_MAIL_CLIENT_ID:-}}
 config=
 if [ -n "$client_id" ]; then
   config=$(call get configs "configs[?client_id == '$client_id'] | [0].id")

@@ -18,7 +18,7 @@ What grows with mailboxes is table transactions, executions and logs: docs/capac
 A private network (POSTERN_PRIVATE_NETWORK) costs five private endpoints an hour on top.
 EOF
 
-if [ -z "${POSTERN_MAIL_CLIENT_ID:-}" ]; then
+if [ -z "${POSTERN_MAIL_CLIENT_ID:-}${POSTERN_OWN_MAIL_CLIENT_ID:-}" ]; then
   cat << EOF
 
 No Entra app was made. Somebody who may create applications in tenant $AZURE_TENANT_ID runs this; it
@@ -30,6 +30,6 @@ makes one that trusts this deployment and needs no client secret:
   POSTERN_TRUST_AUDIENCE='$POSTERN_TRUST_AUDIENCE' \\
   sh scripts/hooks/entra-app.sh
 
-and tells you the client id. Then: azd env set POSTERN_MAIL_CLIENT_ID <it>; azd hooks run postdeploy
+and tells you the client id. Then: azd env set POSTERN_OWN_MAIL_CLIENT_ID <it>; azd hooks run postdeploy
 EOF
 fi
