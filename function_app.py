@@ -15,6 +15,7 @@ from functions import (
     mailboxes,
     preflight,
     refresh,
+    setup,
     sweep,
     token,
 )
@@ -34,6 +35,7 @@ for module in (
     mailboxes,
     preflight,
     refresh,
+    setup,
     sweep,
     token,
 ):

@@ -15,6 +15,7 @@ from postern.model.config import Config
 from postern.model.grant import Rhythm
 from postern.model.trust import Deployment
 from postern.pages import Pages
+from postern.pages.setup import SetupPages
 from postern.ports import (
     Clock,
     Directory,
@@ -46,6 +47,7 @@ from postern.services.refresh import Refresher
 from postern.services.remembered import Remembered
 from postern.services.renewal import Renewal
 from postern.services.schedule import Schedule
+from postern.services.setting_up import SettingUp
 from postern.services.succession import Succession
 from postern.services.sweeping import Sweeper
 from postern.settings import Settings, on_loopback
@@ -95,6 +97,8 @@ class Postern:
     sweeper: Sweeper
     health: Health
     pages: Pages
+    setting_up: SettingUp
+    setup_pages: SetupPages
 
 
 def assemble(settings: Settings) -> Postern:
@@ -290,4 +294,6 @@ def compose(settings: Settings, world: World) -> Postern:
             clock,
         ),
         pages=Pages(),
+        setting_up=SettingUp(deployment, base_url=settings.base_url, graph_url=settings.graph_url),
+        setup_pages=SetupPages(),
     )

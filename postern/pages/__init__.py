@@ -21,7 +21,7 @@ from postern.pages.colour import accent
 from postern.pages.permissions import abilities, sentences
 from postern.pages.reasons import REASONS
 
-__all__ = ["Branding", "Page", "Pages"]
+__all__ = ["Branding", "Page", "Pages", "policy", "style"]
 
 _HERE = Path(__file__).parent
 _DEFAULT_ACCENT = Branding(product="").accent
@@ -156,19 +156,20 @@ class Pages:
     def _page(
         self, template: str, branding: Branding | None, *, status: int = 200, **values: object
     ) -> Page:
-        style = _style(branding.accent if branding else _DEFAULT_ACCENT)
+        styled = style(branding.accent if branding else _DEFAULT_ACCENT)
         html = self._templates.get_template(template).render(
             # Our own file and checked colours: the only text that is not escaped.
-            style=Markup(style),  # noqa: S704
+            style=Markup(styled),  # noqa: S704
             product=branding.product if branding else None,
             support=branding.support if branding else None,
             **values,
         )
-        return Page(html=html, content_security_policy=_policy(style), status=status)
+        return Page(html=html, content_security_policy=policy(styled), status=status)
 
 
 @lru_cache(maxsize=256)
-def _style(colour: str) -> str:
+def style(colour: str) -> str:
+    """Return the style sheet with an accent colour."""
     shades = accent(colour)
     variables = (
         f":root{{--accent:{shades.fill};--on-accent:{shades.text};"
@@ -178,8 +179,9 @@ def _style(colour: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def policy(styled: str) -> str:
+    """Return the policy that allows this style sheet and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(styled.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"

@@ -8,7 +8,6 @@ argument; every other value is quoted; and a template that forgets to quote one 
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from postern.model.setup import GRAPH_APP_ID, SIGN_IN_AUDIENCE, Setup
 
 _HERE = Path(__file__).parent
 # Everything that any shell, batch file or code page might read as more than itself.
-_DANGEROUS = re.compile(r"[^\w .,:;/+@=()\[\]{}\"\\\n-]", re.ASCII)
+_DANGEROUS = re.compile(r"[^\w .,:/+=()\[\]{}\"\\\n-]", re.ASCII)
+_ESCAPED = re.compile(r"\\([\"\\])")
 
 
 class Quoted(str):
@@ -29,7 +29,7 @@ class Quoted(str):
 
 def sh(text: str) -> Quoted:
     """Return *text* as one word of a POSIX shell."""
-    return Quoted(shlex.quote(text))
+    return Quoted("'" + text.replace("'", "'\\''") + "'")
 
 
 def powershell(text: str) -> Quoted:
@@ -49,7 +49,12 @@ def powershell(text: str) -> Quoted:
 def plain_json(value: Mapping[str, object]) -> Quoted:
     """Return JSON whose strings hold letters, digits and blanks as they are, all else as \\u…."""
     text = json.dumps(value, indent=2, ensure_ascii=True)
-    return Quoted(_DANGEROUS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    text = _ESCAPED.sub(_by_number, text)
+    return Quoted(_DANGEROUS.sub(_by_number, text))
+
+
+def _by_number(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0][-1]):04x}"
 
 
 class Scripts:
@@ -57,9 +62,9 @@ class Scripts:
 
     def __init__(self) -> None:
         # Not HTML; `finalize` demands of every value that it was quoted for its own language.
-        self._templates = Environment(  # noqa: S701
+        self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates" / "setup", encoding="utf-8"),
-            autoescape=False,
+            autoescape=False,  # noqa: S701
             undefined=StrictUndefined,
             auto_reload=False,
             keep_trailing_newline=True,

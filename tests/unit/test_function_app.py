@@ -45,6 +45,7 @@ ROUTES = {
     ("GET", "api/mailboxes", "mailboxes_list", "anonymous"),
     ("GET", "api/mailboxes/{mailbox}", "mailboxes_show", "anonymous"),
     ("DELETE", "api/mailboxes/{mailbox}", "mailboxes_disconnect", "anonymous"),
+    ("GET", "api/setup", "setup", "anonymous"),
     ("POST", "api/token", "token", "anonymous"),
 }
 # What only a request needs must not be paid for by every start of a worker.

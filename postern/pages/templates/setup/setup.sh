@@ -202,7 +202,7 @@ call GET /api/configs
 [ "$status" = 200 ] || refused
 known=$(sed 's/{"id":"/\
 {"id":"/g' answer.json | grep -F "\"client_id\":\"$app\"" |
-  grep -v -e '"state":"failed"' -e '"deleting":true' | head -n 1 || true)
+  grep -v -e '"state":"failed"' -e '"deleting":true' | head -n 1)
 config=$(printf '%s\n' "$known" | sed -n 's/^{"id":"\([a-z0-9]*\)".*/\1/p')
 if [ -n "$config" ]; then
   case $known in
@@ -247,14 +247,14 @@ while :; do
       upload
 {% endif %}
       ;;
-    422)
+    409 | 422)
       config=${config:-$(text config)}
       case $(text error) in
-        app-unknown | app-not-in-tenant | trust-lost) ;;
+        app-unknown | app-not-in-tenant | trust-lost | activation-under-way | changed-meanwhile) ;;
         *) refused ;;
       esac
       ;;
-    409 | 429 | 503) ;;
+    429 | 503) ;;
     *) refused ;;
   esac
   [ "$attempt" -lt 30 ] || fail "Entra does not know of it all yet; run this again in some minutes"
