@@ -15,6 +15,7 @@ from postern.adapters.graph import GraphDirectory
 from postern.errors import ProviderRefused, Unavailable
 from postern.model.secret import Secret
 from postern.model.trust import EXCHANGE_AUDIENCE
+from postern.ports import Credential, FederatedCredential, Registration
 from tests.unit.scripted_server import Reply, ScriptedServer, scripted_server
 
 TOKEN = Secret("eyJ-graph-token")
@@ -165,6 +166,93 @@ async def test_a_password_is_removed_by_its_id(server, directory):
 async def test_a_password_that_is_gone_is_gone(server, directory, found):
     server.say(Reply(body=found))
     await directory.remove_password(TOKEN, CLIENT_ID, "key-7")
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+SHOWN: dict[str, Any] = {
+    "signInAudience": "AzureADMyOrg",
+    "web": {"redirectUris": ["https://app/api/callback"]},
+    "spa": {"redirectUris": ["https://spa"]},
+    "publicClient": None,
+    "requiredResourceAccess": [
+        {
+            "resourceAppId": "00000003-0000-0000-C000-000000000000",
+            "resourceAccess": [
+                {"id": "258F6531-6087-4cc4-bb90-092c5fb3ed3f", "type": "Scope"},
+                {"id": "18a4783c-866b-4cc7-a460-3d5e5662c884", "type": "Role"},
+            ],
+        },
+        {
+            "resourceAppId": "00000002-0000-0ff1-ce00-000000000000",
+            "resourceAccess": [{"id": "another-resource", "type": "Scope"}],
+        },
+    ],
+    "passwordCredentials": [
+        {"keyId": "p1", "displayName": None, "endDateTime": "2027-03-01T00:00:00.1234567Z"}
+    ],
+    "keyCredentials": [
+        {
+            "keyId": "k1",
+            "displayName": "postern",
+            "endDateTime": "2027-03-01T00:00:00Z",
+            "key": base64.b64encode(DER).decode(),
+        },
+        {"keyId": "k2", "displayName": "theirs", "endDateTime": None, "key": None},
+    ],
+}
+TRUSTS = {"value": [{"name": "postern", "issuer": ISSUER, "subject": SUBJECT, "audiences": []}]}
+CONSENTS = {
+    "value": [
+        {"consentType": "AllPrincipals", "scope": " SMTP.Send  Mail.Send"},
+        {"consentType": "Principal", "scope": "IMAP.AccessAsUser.All"},
+        {"consentType": "AllPrincipals", "scope": None},
+    ]
+}
+
+
+async def test_a_registration_is_read_as_graph_shows_it(server, directory):
+    server.say(Reply(body=SHOWN), Reply(body=TRUSTS), Reply(body=CONSENTS))
+    found = await directory.registration(TOKEN, CLIENT_ID)
+    assert found == Registration(
+        audience="AzureADMyOrg",
+        web=("https://app/api/callback",),
+        other_platforms=("https://spa",),
+        permissions=frozenset({"258f6531-6087-4cc4-bb90-092c5fb3ed3f"}),
+        passwords=(Credential(name="p1", ends=END.replace(microsecond=123456)),),
+        certificates=(
+            Credential(name="postern", ends=END, der=DER),
+            Credential(name="theirs", ends=None, der=None),
+        ),
+        federated=(FederatedCredential(name="postern", issuer=ISSUER, subject=SUBJECT),),
+        consented=frozenset({"SMTP.Send", "Mail.Send"}),
+    )
+    assert {asked.method for asked in server.asked} == {"GET"}
+    assert "keyCredentials" in server.asked[0].path, "unasked, Graph leaves the bytes out"
+
+
+@pytest.mark.rights
+@pytest.mark.parametrize(
+    "reply", [Reply(403, DENIED), Reply(body={**CONSENTS, "@odata.nextLink": "https://graph/more"})]
+)
+async def test_a_consent_that_is_not_wholly_seen_is_not_known(server, directory, reply):
+    server.say(Reply(body=SHOWN), Reply(body=TRUSTS), reply)
+    assert (await directory.registration(TOKEN, CLIENT_ID)).consented is None
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "body", [{}, {**SHOWN, "passwordCredentials": [{}]}, {**SHOWN, "keyCredentials": ["x"]}]
+)
+async def test_a_registration_in_another_form_is_no_answer(server, directory, body):
+    server.say(Reply(body=body), Reply(body=TRUSTS), Reply(body=CONSENTS))
+    with pytest.raises(Unavailable, match="graph-failed"):
+        await directory.registration(TOKEN, CLIENT_ID)
+
+
+async def test_a_certificate_is_known_by_its_bytes_whatever_graph_calls_it(server, directory):
+    there = [{"keyId": "1", "customKeyIdentifier": "AB12", "key": base64.b64encode(DER).decode()}]
+    server.say(Reply(body={"id": "x", "keyCredentials": there}))
+    await add_certificate(directory)
     assert [asked.method for asked in server.asked] == ["GET"]
 
 
