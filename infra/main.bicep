@@ -94,7 +94,7 @@ param logDailyCapGb int = -1
 
 // --- Entra
 
-@description('Optional. Make the Entra app that mailboxes are connected through. Needs the right to create applications; without it, false and scripts/hooks/entra-app.sh.')
+@description('Optional. Make the Entra app that mailboxes are connected through. Needs the right to create applications; without it say false, and let the setup script do it (docs/setup.md).')
 param entraApp bool = true
 
 @description('Optional. What mailbox owners read when Microsoft asks them for consent.')
@@ -380,15 +380,6 @@ output POSTERN_MAIL_NAME string = entraAppName
 
 @description('Client id of the Entra app for the API; empty when none was made.')
 output POSTERN_API_CLIENT_ID string = apiApp ? callersApp!.outputs.clientId : ''
-
-@description('Issuer that a federated credential for the app\'s identity names.')
-output POSTERN_TRUST_ISSUER string = '${authorityHost}/${tenant().tenantId}/v2.0'
-
-@description('Subject that a federated credential for the app\'s identity names.')
-output POSTERN_TRUST_SUBJECT string = identity.outputs.principalId
-
-@description('Audience that a federated credential for the app\'s identity names.')
-output POSTERN_TRUST_AUDIENCE string = cloud.exchange
 
 @description('Vault that holds the signing and wrapping keys.')
 output POSTERN_KEYS_VAULT string = keysVaultName

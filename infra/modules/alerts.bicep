@@ -39,10 +39,10 @@ var rules = [
     over: 'P2D'
   }
   {
-    name: 'removal-failing'
-    says: 'The sweep could not remove a secret, or could not read the intake vault.'
+    name: 'sweep-left'
+    says: 'The sweep left something undone: a secret, a configuration, a whole part.'
     severity: 1
-    query: loadTextContent('../alerts/removal-failing.kql')
+    query: loadTextContent('../alerts/sweep-left.kql')
     every: 'PT5M'
     over: 'PT15M'
   }
@@ -75,6 +75,14 @@ var rules = [
     says: 'A mailbox has been due for more than half an hour.'
     severity: 2
     query: loadTextContent('../alerts/refresh-backlog.kql')
+    every: 'PT5M'
+    over: 'PT15M'
+  }
+  {
+    name: 'shard-left'
+    says: 'The timer could not look for what is due in a shard.'
+    severity: 2
+    query: loadTextContent('../alerts/shard-left.kql')
     every: 'PT5M'
     over: 'PT15M'
   }

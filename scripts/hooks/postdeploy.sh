@@ -75,7 +75,7 @@ as_admin
 
 # --- activation
 
-client_id=${POSTERN_MAIL_CLIENT_ID:-${POSTERN_OWN_MAIL_CLIENT_ID:-}}
+client_id=${POSTERN_MAIL_CLIENT_ID:-}
 config=
 if [ -n "$client_id" ]; then
   config=$(call get configs "configs[?client_id == '$client_id'] | [0].id")
@@ -136,5 +136,15 @@ EOF
 elif [ -n "$config" ]; then
   echo "Configuration $config is $state; the app tries again by itself every five minutes."
 else
-  echo "No Entra app is known yet: see what postprovision printed, or POST $POSTERN_URL/api/configs"
+  # The setup script makes an app that trusts this deployment; it holds no key and nothing secret.
+  script=.azure/$AZURE_ENV_NAME/setup.sh
+  az rest --method get --url "$POSTERN_URL/api/setup" --skip-authorization-header \
+    --headers "@$folder/headers.json" --output-file "$script" \
+    --uri-parameters "name=${POSTERN_MAIL_NAME:-Mail connection}" \
+    "audience=${POSTERN_MAIL_AUDIENCE:-organizations}"
+  cat << EOF
+No Entra app was made. Somebody who may register applications runs the script that Postern made:
+  $script
+It needs az, curl and an admin key in POSTERN_API_KEY; docs/setup.md says the rest.
+EOF
 fi
