@@ -61,7 +61,7 @@ class Machine:
             env={
                 "PATH": f"{self.folder}:{os.environ['PATH']}",
                 "CURL_CA_BUNDLE": str(self.world.stack.certificates.ca),
-                "POSTERN_API_KEY": key or self.world.admin.key,
+                "POSTERN_API_KEY": key or str(self.world.admin.key),
                 "POSTERN_SETUP_PAUSE": "1",
             },
         )
