@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from postern.errors import Unavailable
 from postern.model.caller import Role
 from postern.model.config import Config, ConfigState
 from postern.model.scopes import Protocol
@@ -22,6 +23,7 @@ from tests.fakes import (
     MANAGED_IDENTITY,
     PASTED,
     FakeWorld,
+    Password,
     caller,
     down,
     wanted,
@@ -228,17 +230,27 @@ async def test_waiting_for_an_admin_is_patient(world: FakeWorld):
     assert world.tape.count("provider.prove_assertion") == before
 
 
-async def test_even_after_its_end_a_certificate_is_replaced_at_once(world: FakeWorld):
+async def test_even_after_its_end_a_certificate_is_replaced_and_the_mailboxes_work_again(
+    world: FakeWorld,
+):
     config = await certified(world, may_change_itself=False)
-    near_the_end(world, config)
-    await sweep(world, config)
-    assert config.certificate is not None
+    mailbox = await world.connect(config, protocols=(Protocol.SMTP,))
     near_the_end(world, config, timedelta(days=-3))
+
+    async def fetch() -> object:
+        sender = caller(Role.SENDER)
+        return await world.another_process().delivery.token(sender, str(mailbox), Protocol.SMTP, 60)
+
+    with pytest.raises(Unavailable, match="app-fault"):
+        await fetch()
+    assert await world.configs.breaker(config.id)
     waiting = await sweep(world, config)
     upload(world, waiting)
     renewed = await sweep(world, config, PATIENCE)
     assert waiting.next_certificate is not None
     assert renewed.certificate == waiting.next_certificate.certificate, "nothing works: no settling"
+    assert await world.configs.breaker(config.id) is None
+    assert await fetch()
 
 
 async def test_a_next_certificate_that_nobody_wanted_is_made_anew_before_it_ends(
@@ -253,6 +265,24 @@ async def test_a_next_certificate_that_nobody_wanted_is_made_anew_before_it_ends
     second = await sweep(world, config)
     assert second.next_certificate is not None
     assert second.next_certificate.certificate.not_after > end
+
+
+async def test_a_reactivation_brings_its_own_certificate_and_drops_the_one_that_waits(
+    world: FakeWorld,
+):
+    config = await certified(world, may_change_itself=False)
+    near_the_end(world, config)
+    waiting = await sweep(world, config)
+    registration = world.directory.registrations[CLIENT_ID]
+    registration.may_change_itself = True
+    registration.passwords.append(Password("new8Q~another-client-secret-of-forty-chars"))
+    pasted = Secret("new8Q~another-client-secret-of-forty-chars")
+    succeeded = await world.app.succession.begin(
+        "admin", waiting, wanted(credential=CERTIFICATE), pasted, confirmed=False
+    )
+    assert succeeded.state is ConfigState.ACTIVE
+    assert succeeded.next_certificate is None
+    assert succeeded.certificate not in waiting.certificates
 
 
 # --- what goes wrong ----------------------------------------------------------------------------
