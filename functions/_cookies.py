@@ -8,7 +8,7 @@ from postern.model.secret import Secret
 # The prefix makes browsers refuse the cookie unless it is Secure, host-only and for every path, so
 # a sibling host cannot plant one. Lax and not Strict: it must come along on Entra's redirect.
 NAME = "__Host-browser"
-_ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=3600"
+_ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=86400"
 
 
 def browser_of(req: func.HttpRequest) -> Secret | None:

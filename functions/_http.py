@@ -35,6 +35,7 @@ Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 _T = TypeVar("_T")
 
 LARGEST_BODY = 64 * 1024
+READABLE = r"^[^\x00-\x1f\x7f]*$"
 NO_STORE = {"Cache-Control": "no-store"}
 
 STATUS: dict[type[PosternError], int] = {
@@ -109,7 +110,7 @@ def _failure(exc: Exception) -> func.HttpResponse:
     if isinstance(exc, Unauthenticated):
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(exc, Unavailable):
-        response.headers["Retry-After"] = str(round(exc.retry_after or 5))
+        response.headers["Retry-After"] = str(max(1, round(exc.retry_after or 5)))
     return response
 
 

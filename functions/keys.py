@@ -6,7 +6,7 @@ from typing import Annotated
 import azure.functions as func
 import msgspec
 
-from functions._http import answer, api, body, identify
+from functions._http import READABLE, answer, api, body, identify
 from postern.bootstrap import postern
 from postern.errors import Malformed
 from postern.model.caller import Action, Caller, Role, Thing, require
@@ -14,7 +14,7 @@ from postern.model.caller import Action, Caller, Role, Thing, require
 bp = func.Blueprint()
 ANONYMOUS, FUNCTION = func.AuthLevel.ANONYMOUS, func.AuthLevel.FUNCTION
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=READABLE)]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 

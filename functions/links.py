@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import azure.functions as func
 import msgspec
 
-from functions._http import answer, api, body, identify
+from functions._http import READABLE, answer, api, body, identify
 from postern.bootstrap import postern
 from postern.model.caller import Action, Thing, require
 from postern.model.mailbox import AGENCY
@@ -32,7 +32,7 @@ class NewLink(msgspec.Struct, forbid_unknown_fields=True):
     uses: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
     expires_in: Annotated[int, msgspec.Meta(ge=0, le=10**10)] | None = None
     return_url: Annotated[str, msgspec.Meta(max_length=512)] | None = None
-    note: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    note: Annotated[str, msgspec.Meta(max_length=200, pattern=READABLE)] = ""
     direct: bool = False
 
 
@@ -81,6 +81,7 @@ async def every(req: func.HttpRequest) -> func.HttpResponse:
     by = await identify(req, app)
     config = req.route_params["config"]
     require(by, Action.LINKS, Thing(config=config, client=by.client))
+    await app.configurations.require(config)
     return answer({"links": [_shown(link) for link in await app.links.of(config, by.client)]})
 
 

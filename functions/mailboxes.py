@@ -10,6 +10,7 @@ import msgspec
 from functions._http import answer, api, identify
 from postern.bootstrap import postern
 from postern.errors import Malformed
+from postern.model.caller import Action, Thing, require
 from postern.model.explanations import explain
 from postern.model.mailbox import MailboxState
 from postern.model.scopes import Protocol
@@ -57,6 +58,8 @@ async def every(req: func.HttpRequest) -> func.HttpResponse:
     limit = req.params.get("limit", "100")
     if not (_NUMBER.fullmatch(limit) and 1 <= int(limit) <= _LARGEST_PAGE):
         raise Malformed("limit-out-of-range", f"'limit' is 1 to {_LARGEST_PAGE}.")
+    require(by, Action.MAILBOXES_SEE, Thing(config=config, client=by.client))
+    await app.configurations.require(config)
     page = await app.mailboxes.page(by, config, limit=int(limit), mark=req.params.get("mark"))
     return answer({"mailboxes": [_shown(each) for each in page.mailboxes], "mark": page.mark})
 

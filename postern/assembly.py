@@ -290,6 +290,8 @@ def compose(settings: Settings, world: World) -> Postern:
                 "intake-vault": world.intake.reachable,
                 "keys-vault": world.keys.reachable,
                 "entra": provider.reachable,
+                "graph": world.directory.reachable,
+                "managed-identity": world.identity.exchange_assertion,
             },
             clock,
         ),

@@ -107,11 +107,15 @@ class GraphDirectory:
         await self._call("PATCH", path, token, {"keyCredentials": [*existing, added]})
 
     async def password_id(self, token: Secret, client_id: str, secret: Secret) -> str | None:
-        """Return the key id of the one password with this hint; None when there are several."""
+        """Return the key id of the one password with this hint; None when it cannot be told."""
         path = f"/applications(appId='{client_id}')?$select=id,passwordCredentials"
         found = await self._call("GET", path, token)
         hint = secret.reveal()[:_HINT_LENGTH]
-        passwords = [p for p in found.get("passwordCredentials", []) if p.get("hint") == hint]
+        # One without a hint may be any: where there is one, nothing can be told.
+        hints = (hint, None)
+        passwords = [p for p in found.get("passwordCredentials", []) if p.get("hint") in hints]
+        if any(p.get("hint") is None for p in passwords):
+            return None
         return str(passwords[0]["keyId"]) if len(passwords) == 1 else None
 
     async def remove_password(self, token: Secret, client_id: str, key_id: str) -> None:
@@ -120,6 +124,17 @@ class GraphDirectory:
         found = await self._call("GET", f"{path}?$select=id,passwordCredentials", token)
         if any(p["keyId"] == key_id for p in found.get("passwordCredentials", [])):
             await self._call("POST", f"{path}/removePassword", token, {"keyId": key_id})
+
+    async def reachable(self) -> None:
+        """Return when Graph answers, whatever: without a token it says little."""
+        try:
+            async with self._session.get(
+                self._url, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                if response.status >= 500:
+                    raise Unavailable("graph-failed", "Graph answered with an error; try again.")
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            raise Unavailable("graph-unreachable", "Graph does not answer; try again.") from exc
 
     async def _call(
         self, method: str, path: str, token: Secret, body: Mapping[str, object] | None = None

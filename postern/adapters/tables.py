@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from postern.errors import AlreadyThere, Conflicting, Malformed, StoreError, Una
 from postern.ports import Change, Operation, Row, RowPage, Value
 
 _KEYS = ("PartitionKey", "RowKey")
+_MARK = re.compile(r"[!-~]{1,400}")  # as Table Storage writes its continuations
 
 
 class TableRecords:
@@ -195,6 +197,10 @@ def _unmark(mark: str) -> dict[str, str | None]:
     """Return the continuation in *mark*. A forged one stays inside the filter's range."""
     try:
         token = json.loads(base64.urlsafe_b64decode(mark))
-        return {name: token[name] for name in _KEYS}
+        parts = {name: token[name] for name in _KEYS}
+        # The row key may be absent: the next page then begins a partition.
+        if not all(part is None or _MARK.fullmatch(part) for part in parts.values()):
+            raise ValueError
     except (ValueError, KeyError, TypeError, binascii.Error) as exc:
         raise Malformed("mark-malformed", "'mark' is what the page before gave.") from exc
+    return parts

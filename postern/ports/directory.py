@@ -77,3 +77,7 @@ class Directory(Protocol):
     async def remove_password(self, token: Secret, client_id: str, key_id: str) -> None:
         """Remove that password from the registration; gone already is fine."""
         ...
+
+    async def reachable(self) -> None:
+        """Return when Graph answers."""
+        ...

@@ -59,13 +59,13 @@ class Callers:
                 ' lost, send {"again": true}: that mints another one and revokes it.',
             )
         minted = self._mint(name="bootstrap", role=Role.ADMIN, config=None, client=None)
+        if first:  # before anything can die: a lost key must not outlive its successor
+            await self._revoke(first.value.hash)
         try:
             await self._store.claim_first(minted.caller, first)
         except (AlreadyThere, Conflicting) as exc:
             raise Conflict("already-bootstrapped", "Another call was faster.") from exc
         await self._store.add(minted.caller)
-        if first:
-            await self._revoke(first.value.hash)
         await self._note("-", "host key", "minted the first admin key", minted.caller.id)
         return minted
 

@@ -29,6 +29,11 @@ class Configurations:
             raise _unknown()
         return config, await self._breakers.open_now(config_id)
 
+    async def require(self, config_id: str) -> None:
+        """Raise `NotFound` unless there is such a configuration."""
+        if await self._configs.get(config_id) is None:
+            raise _unknown()
+
     async def branding(self, config_id: str | None) -> Branding | None:
         """Return how a configuration shows itself, or None when it is not known."""
         config = await self._configs.get(config_id) if config_id else None

@@ -9,6 +9,7 @@ from postern.model.config import Config
 from postern.model.receipt import Custody
 from postern.model.secret import Secret
 from postern.ports import Clock, IntakeVault, KeysVault, Proof
+from postern.services.remembered import LIFE
 from postern.stores.configs import ConfigStore
 
 RECEIPT_KEY = "receipts"
@@ -43,6 +44,7 @@ class CustodyKeeper:
         self._clock = clock
         self._issuer = issuer
         self._life = life
+        self._key_set: tuple[datetime, dict[str, object]] | None = None
 
     def plan(self, activation: str) -> Intake:
         """Return the unique name and the deadline for an activation's secret."""
@@ -117,7 +119,16 @@ class CustodyKeeper:
         return dict(jws.payload(payload))
 
     async def key_set(self) -> dict[str, object]:
-        """Return the JWKS that verifies receipts (RFC 7517)."""
+        """Return the JWKS that verifies receipts (RFC 7517).
+
+        Remembered for a minute: anybody may ask, and the vault has better to do.
+        """
+        now = self._clock.now()
+        if self._key_set is None or self._key_set[0] <= now:
+            self._key_set = (now + LIFE, await self._read_key_set())
+        return self._key_set[1]
+
+    async def _read_key_set(self) -> dict[str, object]:
         return {
             "keys": [
                 {

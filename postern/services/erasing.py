@@ -26,4 +26,5 @@ async def erase_mailbox(grants: GrantStore, mailboxes: MailboxStore, mailbox: Ma
         break
     else:
         raise Conflict("busy", "The mailbox is being refreshed; try again.")
-    await mailboxes.remove(mailbox)
+    if await grants.find(mailbox.id) is None:  # its owner did not just connect it anew
+        await mailboxes.remove(mailbox)

@@ -29,7 +29,7 @@ NOT_ANSWERED = (
     " or remove it under App registrations > your app > Certificates & secrets > Client secrets."
 )
 AMBIGUOUS = (
-    "The app has more than one password that could be the pasted one, so none was removed and it"
+    "It cannot be told which of the app's passwords is the pasted one, so none was removed and it"
     " is still valid in Entra. Remove it under App registrations > your app > Certificates &"
     " secrets > Client secrets."
 )

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from postern.crypto.sealing import KeyRing
+from postern.crypto.sealing import KeyRing, SealBroken
 from postern.errors import Conflicting, ConsentLost, ProviderRefused, Unavailable
 from postern.model.config import Config
 from postern.model.explanations import explain
@@ -29,11 +29,13 @@ from postern.stores.versioned import Versioned
 
 log = logging.getLogger(__name__)
 
-# Longer than the token request may take (its timeout is 20 s), so a lease ends only with its owner.
+# A lease outlives what is done under it, so that it ends only with its owner.
+_EXCHANGE = timedelta(seconds=25)
 _LEASE = timedelta(seconds=30)
 _WAIT_FOR_OTHERS = timedelta(seconds=35)
 _LOOK_AGAIN = 0.15
 _ENTRA_OUTAGE = "entra-unavailable"
+_OUTAGE = Failure(kind=FailureClass.TRANSIENT, cause=_ENTRA_OUTAGE)
 
 
 class Refresher:
@@ -106,19 +108,25 @@ class Refresher:
 
     async def _with_lease(self, config: Config, leased: Versioned[Grant], need: Need) -> Grant:
         try:
-            ring = await self._rings.of(config)
-            if not await self._breakers.may_try(config.id):
-                raise Unavailable("app-fault", "The app's credential fails; an admin was told.")
-            changed = await self._exchange(config, ring, leased.value, need)
+            async with asyncio.timeout(_EXCHANGE.total_seconds()):
+                ring = await self._rings.of(config)
+                if not await self._breakers.may_try(config.id):
+                    text = "The app's credential fails; an admin was told."
+                    raise Unavailable("app-fault", text)
+                changed = await self._exchange(config, ring, leased.value, need)
+        except TimeoutError as exc:
+            await self._set_back(leased, _OUTAGE)
+            raise Unavailable(_ENTRA_OUTAGE, explain(_ENTRA_OUTAGE)) from exc
         except ProviderRefused as refusal:
             raise await self._refused(config, leased, refusal) from refusal
         except Unavailable as exc:
             if exc.code == _ENTRA_OUTAGE:
-                await self._set_back(
-                    leased, Failure(kind=FailureClass.TRANSIENT, cause=_ENTRA_OUTAGE)
-                )
+                await self._set_back(leased, _OUTAGE)
             else:  # our own vault, identity or credential fails: no mailbox's fault
                 await self._release(leased)
+            raise
+        except SealBroken:
+            await self._release(leased)
             raise
         await self._grants.move(leased, changed)
         await self._breakers.worked(config.id)
@@ -163,9 +171,11 @@ class Refresher:
             refusal.correlation_id,
         )
         if failure.kind is FailureClass.APP:
-            await self._release(leased)
             await self._breakers.failed(config.id, failure.cause, refusal.correlation_id)
+            await self._release(leased)
             return Unavailable("app-fault", explain(failure.cause))
+        if failure.kind in {FailureClass.GRANT, FailureClass.ACCOUNT}:
+            await self._breakers.worked(config.id)  # Entra took the app's credential
         changed = await self._set_back(leased, failure, refusal.retry_after)
         if failure.kind in {FailureClass.GRANT, FailureClass.ACCOUNT}:
             return lost(changed)

@@ -85,8 +85,9 @@ def require_identity(
 def require_expected(claims: UnverifiedClaims, link: Link) -> None:
     """Check that the right mailbox signed in, before anything is stored.
 
-    The address is the UPN, which a tenant can only give in a domain that it has proven; `mail` or
-    `email` is never looked at, since a foreign tenant's admin writes those freely (nOAuth).
+    The address is `preferred_username`: a member's UPN, which a tenant can only give in a domain
+    that it has proven (for guests of a single-tenant app that is UNVERIFIED). `mail` or `email` is
+    never looked at, since a foreign tenant's admin writes those freely (nOAuth).
     """
     if link.expected_tenant and claims.tenant.lower() != link.expected_tenant.lower():
         raise PageError("account-not-allowed")

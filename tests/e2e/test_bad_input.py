@@ -1,5 +1,6 @@
 """Bad input, each kind once: one clear body with a stable code, never a 500."""
 
+import base64
 import json
 import uuid
 
@@ -11,6 +12,9 @@ pytestmark = pytest.mark.e2e
 
 GUID = "00000000-0000-4000-8000-000000000000"
 NO_MAILBOX = "aaaaaaaa." + "A" * 43
+LONG_MARK = base64.urlsafe_b64encode(
+    json.dumps({"PartitionKey": "x" * 2000, "RowKey": "y"}).encode()
+).decode()
 DIRECT = {"direct": True, "expected_address": seed.ALICE}
 
 
@@ -101,6 +105,12 @@ def test_secret_id_is_explained(world):
         ("GET", "/api/configs/nosuch22/receipt", None),
         ("POST", "/api/configs/nosuch22/verify", {}),
         ("POST", "/api/configs/nosuch22/links", {}),
+        ("GET", "/api/configs/nosuch22/links", None),
+        ("GET", "/api/mailboxes?config=nosuch22", None),
+        ("GET", "/api/mailboxes?config=%00", None),
+        ("PATCH", "/api/configs/nosuch22", {"paused": True}),
+        ("POST", "/api/configs/nosuch22/activate", {}),
+        ("DELETE", "/api/configs/nosuch22", None),
         ("POST", "/api/keys", {"name": "x", "role": "sender", "config": "nosuch22"}),
     ],
 )
@@ -140,6 +150,7 @@ def test_malformed_mailbox(world, method):
         ("?config={c}&limit=ten", "limit-out-of-range"),
         ("?config={c}&mark=forged", "mark-malformed"),
         ("?config={c}&mark=e30=", "mark-malformed"),
+        ("?config={c}&mark=" + LONG_MARK, "mark-malformed"),
     ],
 )
 def test_list_that_cannot_be(world, query, code):
@@ -167,6 +178,8 @@ def test_token_that_cannot_be(world, wish, status, code):
     ("wish", "code"),
     [
         ({"uses": 0}, "body-invalid"),
+        ({"expires_in": 10**15}, "body-invalid"),
+        ({"note": "a\u0000b"}, "body-invalid"),
         ({"expires_in": 1}, "expiry-out-of-range"),
         ({"expires_in": 10**9}, "expiry-out-of-range"),
         ({"expected_address": "alice"}, "address-malformed"),

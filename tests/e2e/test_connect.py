@@ -6,8 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from functions._cookies import form_token
 from local import seed
 from local.owner import Owner
+from postern.model.secret import Secret
 
 pytestmark = pytest.mark.e2e
 
@@ -197,6 +199,17 @@ def test_kinds_of_links_cannot_be_swapped(world):
     browser = Browser(world)
     assert browser.get(plain.replace("/connect/", "/authorize/")).status == 404
     assert browser.get(direct.replace("/authorize/", "/connect/")).status == 404
+
+
+@pytest.mark.attack
+def test_button_of_a_direct_link_does_not_exist(world):
+    """Its token can be made by whoever has the link and a cookie of his own; it opens nothing."""
+    direct = world.link(direct=True, expected_address=seed.ALICE)
+    browser = Browser(world)
+    browser.get(world.link())
+    link = direct.rpartition("/")[2]
+    fields = {"link": link, "form_token": form_token(Secret(browser.cookie), link)}
+    assert browser.submit(fields, Sec_Fetch_Site="same-origin").status == 404
 
 
 async def test_direct_link_connects(world):

@@ -95,6 +95,11 @@ class FakeDirectory:
                 consented=found.consented,
             )
 
+    async def reachable(self) -> None:
+        """Return when Graph answers."""
+        async with self.tape.call("directory.reachable"):
+            return
+
     async def add_federated_credential(
         self, token: Secret, client_id: str, *, name: str, issuer: str, subject: str
     ) -> None:

@@ -127,7 +127,7 @@ async def test_of_two_passwords_that_look_alike_none_is_removed_and_the_receipt_
     config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
     claims = await verified(world, config.id)
     assert len(registration.passwords) == 2
-    assert "more than one password" in claims["entra_note"]
+    assert "cannot be told" in claims["entra_note"]
     assert claims["entra_removed_at"] is None
 
 

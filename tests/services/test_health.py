@@ -9,13 +9,15 @@ from postern.services import health
 from postern.services.health import Health
 from tests.fakes import FakeClock, FakeWorld, down
 
-REACHED = dict.fromkeys(("records", "intake-vault", "keys-vault", "entra"), "reached")
 CALLS = {
     "records": "records.get",
     "intake-vault": "intake.reachable",
     "keys-vault": "keys.reachable",
     "entra": "provider.reachable",
+    "graph": "directory.reachable",
+    "managed-identity": "identity.exchange_assertion",
 }
+REACHED = dict.fromkeys(CALLS, "reached")
 
 
 async def test_all_that_is_there_is_reached(world: FakeWorld):

@@ -460,3 +460,21 @@ async def test_each_resource_is_refreshed_for_itself(world: FakeWorld, config: C
     assert graph is not None
     assert outlook.expires > world.clock.now() > graph.expires
     assert world.tape.count("provider.refresh") == asked + 1
+
+
+async def test_a_probe_on_a_dead_grant_closes_the_breaker(
+    world: FakeWorld, config: Config, mailbox: MailboxId
+):
+    """Entra refused the grant, so it took the app's credential: the others may go on."""
+    healthy = await world.connect(config, world.user("healthy@contoso.example"))
+    refuse(world, "invalid_client", 7000222, status=401)
+    with pytest.raises(Unavailable):
+        await fetch(world.app, mailbox, 3300)
+    world.provider.accept()
+    world.clock.advance(timedelta(minutes=6))
+    refuse(world, "invalid_grant", 50173, status=400)
+    with pytest.raises(ConsentLost):
+        await fetch(world.app, mailbox, 3300)
+    world.provider.accept()
+    world.clock.advance(timedelta(seconds=11))
+    assert (await fetch(world.app, healthy, 3300)).warning is None
