@@ -44,7 +44,7 @@ bench: $(PACKAGES) $(EMULATOR) ## Measure speed as ratios, into bench/results.js
 ##@ Check (what CI checks)
 
 .PHONY: check
-check: check-style check-types check-imports check-repository check-locks check-shell check-infra ## Everything below
+check: check-style check-types check-imports check-repository check-locks check-shell check-infra check-access ## Everything below
 
 .PHONY: check-style
 check-style: $(PACKAGES) ## Lint and formatting
@@ -84,6 +84,11 @@ check-infra: ## Bicep, when there is some and bicep_check is there
 	@if ! compgen -G 'infra/*.bicep' > /dev/null; then echo "check: infra has no Bicep yet"; \
 	elif [ -f $(BICEP_CHECK) ]; then echo "check: infra"; $(PYTHON) $(BICEP_CHECK) infra/; \
 	else echo "check: infra SKIPPED (no $(BICEP_CHECK))"; fi
+
+.PHONY: check-access
+check-access: $(PACKAGES) ## The table of the identity's rights in docs/security.md is fresh
+	@echo "check: access"
+	@$(BIN)/python -m scripts.access_table --check
 
 ##@ Keep in order
 

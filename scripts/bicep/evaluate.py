@@ -152,9 +152,23 @@ class _Module:
                     where=f"{self._file.name}:{inner.line}",
                 )
             )
-            for element in inner["elements"]:
-                if element.kind == "resource" and not element["existing"]:
+            nested = [each for each in inner["elements"] if each.kind == "resource"]
+            # Those beside it may be named without their parent.
+            seen = {**seen, **self._beside(nested, seen, reference)}
+            for element in nested:
+                if not element["existing"]:
                     self._make(element["type"], element["body"], seen, reference)
+
+    def _beside(self, nested: list[Node], scope: Scope, parent: Ref) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        for element in nested:
+            full = _full_type(element["type"], parent)
+            refs = [
+                self._reference(full, inner, seen, parent)
+                for inner, seen, _ in self._each(element["body"], {**scope, **found})
+            ]
+            found[element["name"]] = refs if element["body"].kind == "for" else refs[0]
+        return found
 
     def _each(self, body: Node, scope: Scope) -> list[tuple[Node, Scope, Value]]:
         """Return the object of each resource or module of a body, with its names and condition."""

@@ -62,6 +62,10 @@ def _coalesce(*given: Value) -> Value:
     return next((each for each in given if each is not None), None)
 
 
+def _string(value: Value) -> str:
+    return json.dumps(value, default=shown) if isinstance(value, dict | list) else shown(value)
+
+
 def _subscription_resource_id(kind: str, *names: str) -> str:
     return "/".join(("/subscriptions/<subscription>/providers", kind, *map(shown, names)))
 
@@ -97,7 +101,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "skip": lambda given, count: given[count:],
     "split": lambda text, by: text.split(by),
     "startsWith": lambda text, start: text.lower().startswith(start.lower()),
-    "string": shown,
+    "string": _string,
     "substring": lambda text, start, count=None: text[start:][:count],
     "subscriptionResourceId": _subscription_resource_id,
     "take": _take,

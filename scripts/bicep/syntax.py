@@ -378,7 +378,8 @@ class _Parser:
         if token.kind == "word":
             key: str | Node = self._take().value
         elif token.kind == "text":
-            key = self._primary()
+            text = self._primary()
+            key = text if len(text["parts"]) > 1 else text["parts"][0]
         else:
             raise NotUnderstood(f"line {token.line}: {token.value!r} where a property should be")
         self._expect(":")
