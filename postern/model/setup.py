@@ -10,23 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from postern.model.config import Audience, CredentialKind
+from postern.model.permissions import GRAPH_APP_ID, PERMISSIONS
 from postern.model.scopes import OPENID_SCOPES, Protocol, scopes
 from postern.model.trust import CREDENTIAL_NAME, EXCHANGE_AUDIENCE, Deployment
-
-GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
-
-# Delegated permissions of Microsoft Graph, where Microsoft lists those of SMTP and IMAP too.
-PERMISSION_IDS: Mapping[str, str] = {
-    "SMTP.Send": "258f6531-6087-4cc4-bb90-092c5fb3ed3f",
-    "IMAP.AccessAsUser.All": "652390e4-393a-48de-9484-05f9b1212954",
-    "Mail.Send": "e383f46e-2787-4529-855e-0e479a3ffac0",
-    "Mail.ReadWrite": "024d486e-b451-40bb-833d-3e66d98c5c73",
-    "User.Read": "e1fe6dd8-ba31-4d61-89e7-88639da4683d",
-    "openid": "37f7f235-527c-4136-accd-4a02d197296e",
-    "profile": "14dad69e-099b-42c9-810b-d002981feec1",
-    "email": "64a6cdd6-aab1-4aaf-94b8-3cc8405e90d0",
-    "offline_access": "7427e0e9-2fba-42fe-b0c0-848c9e6a8182",
-}
 
 
 class PermissionSet(StrEnum):
@@ -86,7 +72,7 @@ class Setup:
         """Return the delegated permissions to register, by name: what sign-ins will ask for."""
         asked = [scope.rpartition("/")[2] for scope in scopes(self.protocols)]
         names = {*asked, *OPENID_SCOPES, "email"}
-        return {name: id_ for name, id_ in PERMISSION_IDS.items() if name in names}
+        return {name: id_ for name, id_ in PERMISSIONS.items() if name in names}
 
     @property
     def registration(self) -> dict[str, object]:
@@ -117,6 +103,11 @@ class Setup:
             "subject": self.deployment.principal_id,
             "audiences": [EXCHANGE_AUDIENCE],
         }
+
+    @property
+    def correction(self) -> dict[str, object]:
+        """Return what corrects an outdated federated credential, whose name cannot be changed."""
+        return {key: value for key, value in (self.federation or {}).items() if key != "name"}
 
     @property
     def activation(self) -> dict[str, object]:

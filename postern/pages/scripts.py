@@ -13,7 +13,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from postern.model.setup import GRAPH_APP_ID, SIGN_IN_AUDIENCE, Setup
+from postern.model.permissions import GRAPH_APP_ID
+from postern.model.setup import SIGN_IN_AUDIENCE, Setup
 
 _HERE = Path(__file__).parent
 # Everything that any shell, batch file or code page might read as more than itself.

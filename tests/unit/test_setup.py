@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from postern.errors import Malformed
 from postern.model.config import Audience, CredentialKind
+from postern.model.permissions import GRAPH_APP_ID
 from postern.model.scopes import Protocol, scopes
-from postern.model.setup import GRAPH_APP_ID, PROTOCOLS_OF, PermissionSet, Setup
+from postern.model.setup import PROTOCOLS_OF, PermissionSet, Setup
 from postern.model.trust import Deployment
 from postern.pages.scripts import Scripts, plain_json, powershell, sh
 from postern.pages.setup import SetupPages
