@@ -452,6 +452,9 @@ def test_what_is_missing_is_added_and_nothing_else(tmp_path, state, change):
     assert ran.status == 0, ran.output
     (changed,) = ran.changes()
     assert change in " ".join(changed)
+    if "update" in changed and "federated-credential" in changed:
+        assert "name" not in ran.body("correction.json")
+        assert setup().federation == {"name": "postern", **ran.body("correction.json")}
 
 
 @pytest.mark.parametrize(

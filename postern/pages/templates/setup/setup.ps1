@@ -34,6 +34,9 @@ $ActivationJson = @'
 $TrustJson = @'
 {{ setup.federation | json }}
 '@
+$CorrectionJson = @'
+{{ setup.correction | json }}
+'@
 {% endif %}
 
 function Invoke-Az {
@@ -110,6 +113,7 @@ try {
     Save-Text same-name.json $SameNameJson
 {% if setup.federation %}
     Save-Text trust.json $TrustJson
+    Save-Text correction.json $CorrectionJson
 {% endif %}
 
     Write-Host '1. App registration'
@@ -173,7 +177,7 @@ try {
         Write-Host '   is there'
     } elseif ($Outdated.Count -gt 0) {
         Invoke-Az ad app federated-credential update --id $App --output none `
-            --federated-credential-id $Outdated[0].id --parameters '@trust.json'
+            --federated-credential-id $Outdated[0].id --parameters '@correction.json'
         Write-Host '   corrected'
     } else {
         Wait-For {

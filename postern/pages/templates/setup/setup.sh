@@ -93,6 +93,9 @@ POSTERN_JSON
 cat > trust.json <<'POSTERN_JSON'
 {{ setup.federation | json }}
 POSTERN_JSON
+cat > correction.json <<'POSTERN_JSON'
+{{ setup.correction | json }}
+POSTERN_JSON
 {% endif %}
 
 say "1. App registration"
@@ -162,7 +165,7 @@ else
     --query "join(' ', [?name=='$trust'].id)")
   if [ -n "$outdated" ]; then
     az ad app federated-credential update --id "$app" --federated-credential-id "$outdated" \
-      --parameters @trust.json --output none
+      --parameters @correction.json --output none
     say "   corrected"
   else
     patiently az ad app federated-credential create --id "$app" --parameters @trust.json \
