@@ -496,3 +496,45 @@ async def test_what_nobody_knows_is_passed_on_readable(world: FakeWorld):
     assert config.problem is not None
     assert (config.problem.code, config.problem.aadsts) == ("unknown", 424242)
     assert "strange_thing (424242)" in config.problem.description
+
+
+async def test_of_two_re_activations_at_once_one_wins_and_one_is_told(world: FakeWorld):
+    world.register(may_change_itself=True)
+    config = await activate(world)
+    begin = world.app.succession.begin
+    ends = await asyncio.gather(
+        *(begin("admin", config, wanted(), None, confirmed=False) for _ in range(5)),
+        return_exceptions=True,
+    )
+    lost = [each for each in ends if isinstance(each, Conflict)]
+    won = [each for each in ends if isinstance(each, Config)]
+    assert len(won) + len(lost) == 5
+    assert won
+    assert {each.code for each in lost} <= {"activation-under-way", "changed-meanwhile"}
+    found = await world.app.configurations.show(config.id)
+    assert found[0].state is ACTIVE
+    assert found[0].activation in {each.activation for each in won}
+    assert await world.app.succession.of(config.id) is None
+
+
+async def test_a_sweep_during_an_activation_leaves_it_alone(world: FakeWorld):
+    world.register(may_change_itself=True)
+    world.tape.before("provider.prove_secret", world.app.sweeper.sweep)
+    config = await activate(world)
+    assert config.state is ACTIVE
+    assert world.intake.secrets() == {}
+
+
+async def test_verify_during_an_activation_is_told_to_wait(world: FakeWorld):
+    world.register(may_change_itself=True)
+    told: list[str] = []
+
+    async def verify() -> None:
+        (config,) = [known.value async for known in world.configs.all()]
+        with pytest.raises(Conflict) as caught:
+            await world.app.activation.verify("admin", config.id)
+        told.append(caught.value.code)
+
+    world.tape.before("provider.prove_secret", verify)
+    assert (await activate(world)).state is ACTIVE
+    assert told[0] == "activation-under-way"
