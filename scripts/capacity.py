@@ -35,7 +35,7 @@ class Code:
     requests_per_delivery: int = 1
     remembered_seconds: int = 60
     breaker_seconds: int = 10
-    requests_per_sweep: int = 4
+    requests_per_sweep: int = 5
     requests_per_sweep_and_client: int = 1
     vault_per_sweep: int = 2
     signature_seconds: int = 540

@@ -28,7 +28,7 @@ BICEP_CHECK = PROJECT.parent / "shared" / "bicep_check" / "bicep_check.py"
 
 @dataclass(frozen=True)
 class Mistake:
-    """A text to replace in a file, and who must find it: a check, or a code of bicep_check."""
+    """A text to replace in a file, wherever it stands, and who must find it: a check, or a code of bicep_check."""
 
     name: str
     file: str
@@ -491,6 +491,13 @@ MISTAKES = [
         watching.what_they_look_for_is_logged,
     ),
     Mistake(
+        "a workbook without what was to come",
+        "workbook.json",
+        "tokens handed out",
+        "sweep done",
+        watching.what_is_said_to_be_unheard_is,
+    ),
+    Mistake(
         "an alert on another function",
         "../alerts/functions-failing.kql",
         "'sweep_timer'",
@@ -554,7 +561,7 @@ def broken(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     file = at(folder, mistake)
     text = file.read_text()
     assert mistake.right in text, f"{mistake.file} has changed: plant the mistake anew"
-    file.write_text(text.replace(mistake.right, mistake.wrong, 1))
+    file.write_text(text.replace(mistake.right, mistake.wrong))
     return folder
 
 
