@@ -4,7 +4,17 @@ import pytest
 
 from scripts import access_table
 from scripts.bicep import deploy
-from tests.infra.checks import Check, Infra, access, entra, hardening, settings, watching
+from tests.infra.checks import (
+    Check,
+    Infra,
+    access,
+    entra,
+    exposure,
+    hardening,
+    running,
+    settings,
+    watching,
+)
 from tests.infra.reading import PROJECT, sdk_calls
 
 FOLDER = PROJECT / "infra"
@@ -12,6 +22,8 @@ CHECKS: list[Check] = [
     *settings.CHECKS,
     *access.CHECKS,
     *hardening.CHECKS,
+    *exposure.CHECKS,
+    *running.CHECKS,
     *entra.CHECKS,
     *watching.CHECKS,
 ]

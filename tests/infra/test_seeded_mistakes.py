@@ -13,8 +13,10 @@ from tests.infra.checks import (
     Infra,
     access,
     entra,
+    exposure,
     findings,
     hardening,
+    running,
     settings,
     watching,
 )
@@ -28,7 +30,7 @@ BICEP_CHECK = PROJECT.parent / "shared" / "bicep_check" / "bicep_check.py"
 
 @dataclass(frozen=True)
 class Mistake:
-    """A text to replace in a file, wherever it stands, and who must find it: a check, or a code of bicep_check."""
+    """A text to replace wherever it stands in a file, and who must find it: a check or a code."""
 
     name: str
     file: str
@@ -232,6 +234,22 @@ MISTAKES = [
         hardening.the_app_is_closed,
     ),
     Mistake(
+        "nobody reaches the callback",
+        APP,
+        "publicNetworkAccess: 'Enabled'",
+        "publicNetworkAccess: 'Disabled'",
+        hardening.owners_reach_their_pages,
+    ),
+    Mistake(
+        "a sign-in before the sign-in",
+        APP,
+        "  resource noFtp ",
+        "  resource signIn 'config' = {\n    name: 'authsettingsV2'\n    properties: {\n"
+        "      globalValidation: {\n        requireAuthentication: true\n"
+        "        excludedPaths: ['/api/health']\n      }\n    }\n  }\n\n  resource noFtp ",
+        hardening.owners_reach_their_pages,
+    ),
+    Mistake(
         "shared keys are on",
         STORE,
         "allowSharedKeyAccess: false",
@@ -257,14 +275,14 @@ MISTAKES = [
         VAULTS,
         _PRIVATE,
         "publicNetworkAccess: 'Enabled'",
-        hardening.a_private_network_is_private,
+        exposure.a_private_network_is_private,
     ),
     Mistake(
         "a private endpoint is missing",
         "private-endpoints.bicep",
         "  { name: 'table', part: 'table', target: storageId, zone: 2 }\n",
         "",
-        hardening.a_private_network_is_private,
+        exposure.a_private_network_is_private,
     ),
     Mistake(
         "purge protection on the intake vault",
@@ -299,28 +317,28 @@ MISTAKES = [
         VAULTS,
         _KEYS_LOGS,
         _KEYS_LOGS.replace("store", "intake"),
-        hardening.what_happens_is_logged,
+        exposure.what_happens_is_logged,
     ),
     Mistake(
         "an audit log that is off",
         VAULTS,
         "        enabled: true\n      }\n    ]\n",
         "        enabled: false\n      }\n    ]\n",
-        hardening.what_happens_is_logged,
+        exposure.what_happens_is_logged,
     ),
     Mistake(
         "telemetry with a key",
         "monitoring.bicep",
         "DisableLocalAuth: true",
         "DisableLocalAuth: false",
-        hardening.telemetry_takes_no_key,
+        exposure.telemetry_takes_no_key,
     ),
     Mistake(
         "codes in the telemetry",
         APP,
         "enableQueryStringTracing: 'false'",
         "enableQueryStringTracing: 'true'",
-        hardening.telemetry_takes_no_key,
+        exposure.telemetry_takes_no_key,
     ),
     Mistake(
         "a secret in an output",
@@ -328,7 +346,7 @@ MISTAKES = [
         "@description('Name.')\n",
         "@description('A key.')\noutput account string = account.listKeys().keys[0].value\n\n"
         "@description('Name.')\n",
-        hardening.nothing_secret_is_written_down,
+        exposure.nothing_secret_is_written_down,
     ),
     Mistake(
         "a secret as a parameter",
@@ -336,35 +354,35 @@ MISTAKES = [
         "@description('Required. Tags.')\n",
         "@secure()\n@description('A password.')\nparam password string = ''\n\n"
         "@description('Required. Tags.')\n",
-        hardening.nothing_secret_is_written_down,
+        exposure.nothing_secret_is_written_down,
     ),
     Mistake(
         "a second identity",
         APP,
         "type: 'UserAssigned'\n    userAssigned",
         "type: 'SystemAssigned, UserAssigned'\n    userAssigned",
-        hardening.the_app_runs_as_its_one_identity,
+        running.the_app_runs_as_its_one_identity,
     ),
     Mistake(
         "a package with nowhere to go",
         APP,
         "${blobUrl}${packageContainer}",
         "${blobUrl}package",
-        hardening.the_package_has_a_container,
+        running.the_package_has_a_container,
     ),
     Mistake(
         "a Python that CI does not test",
         "main.bicep",
         "param pythonVersion string = '3.13'",
         "param pythonVersion string = '3.10'",
-        hardening.the_runtime_is_one_that_ci_tests,
+        running.the_runtime_is_one_that_ci_tests,
     ),
     Mistake(
         "one HTTP call at a time",
         APP,
         "perInstanceConcurrency: httpConcurrency",
         "",
-        hardening.the_runtime_is_one_that_ci_tests,
+        running.the_runtime_is_one_that_ci_tests,
     ),
     # names
     Mistake(
@@ -372,36 +390,36 @@ MISTAKES = [
         NAMES,
         "  'pending'\n",
         "",
-        hardening.tables_queues_and_keys_are_those_of_the_code,
+        running.tables_queues_and_keys_are_those_of_the_code,
     ),
     Mistake(
         "a table nobody uses",
         NAMES,
         "  'pending'\n",
         "  'pending'\n  'sessions'\n",
-        hardening.tables_queues_and_keys_are_those_of_the_code,
+        running.tables_queues_and_keys_are_those_of_the_code,
     ),
     Mistake(
         "a typo in the queue's name",
         NAMES,
         "'refresh-due'\n",
         "'refresh-dew'\n",
-        hardening.tables_queues_and_keys_are_those_of_the_code,
+        running.tables_queues_and_keys_are_those_of_the_code,
     ),
-    Mistake("a key is missing", VAULTS, _RECEIPTS, "", hardening.keys_are_those_of_the_code),
+    Mistake("a key is missing", VAULTS, _RECEIPTS, "", running.keys_are_those_of_the_code),
     Mistake(
         "a key that may do more",
         VAULTS,
         "['wrapKey', 'unwrapKey']",
         "['wrapKey', 'unwrapKey', 'decrypt']",
-        hardening.keys_are_those_of_the_code,
+        running.keys_are_those_of_the_code,
     ),
     Mistake(
         "a key that can be exported",
         VAULTS,
         "exportable: false",
         "exportable: true",
-        hardening.keys_are_those_of_the_code,
+        running.keys_are_those_of_the_code,
     ),
     # Entra
     Mistake(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from scripts.bicep import Deployment, NotUnderstood, Ref, Resource, Value, deploy
+from scripts.bicep import Deployment, NotUnderstood, Ref, Resource, Value, deploy, shown
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 VAULT = "Microsoft.KeyVault/vaults"
@@ -67,6 +67,14 @@ def vault_of(deployment: Deployment, setting: str) -> Resource | None:
     if not isinstance(value, Ref) or (value.type, *value.path) != (VAULT, "properties", "vaultUri"):
         return None
     return next((each for each in deployment.of(VAULT) if each.name == value.name), None)
+
+
+def differs(resource: Resource, wanted: dict[str, object]) -> Iterator[str]:
+    """Yield the properties that are not exactly as wanted."""
+    for name, value in wanted.items():
+        found = resource.properties.get(name)
+        if found != value or type(found) is not type(value):
+            yield f"{resource.where}: {name} is {shown(found) or 'not said'}"
 
 
 Check = Callable[[Infra], Iterator[str]]
