@@ -32,6 +32,11 @@ async def walk_main_job(stack: Stack, walk: Walk) -> tuple[str, str, Connected]:
     away = Connected(config=config, mailbox=mailbox, client_id=seed.FABRIKAM_MAIL, secret=secret)
     roads.send(stack, walk, admin, mailbox, seed.ALICE)
 
+    walk.title("No secret at all: the generated setup script")
+    config, _ = roads.set_up_by_script(stack, walk, admin)
+    mailbox = await roads.connect(stack, walk, admin, config, seed.BOB)
+    roads.send(stack, walk, admin, mailbox, seed.DAVE)
+
     walk.title("Time passes")
     for each in (home, away):
         roads.wait_for_refresh(stack, walk, admin, each)

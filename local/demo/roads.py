@@ -5,8 +5,10 @@ import secrets
 import ssl
 import time
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from local import seed, traces
+from local.admins_machine import AdminsMachine
 from local.api import Api
 from local.demo import proofs
 from local.demo.walk import Walk, require
@@ -107,6 +109,32 @@ def activate_elsewhere(stack: Stack, walk: Walk, admin: Api) -> tuple[str, str]:
         f"{verified.body['state']}; the key behind it never leaves the vault",
     )
     return config, secret
+
+
+def set_up_by_script(stack: Stack, walk: Walk, admin: Api) -> tuple[str, str]:
+    """Run the generated script on an admin's machine; return config and client id."""
+    query = urlencode({"name": "Contoso Mail without a secret"})
+    script = admin.get(f"/api/setup?{query}")
+    require(script.status == 200, script.text)
+    machine = AdminsMachine(stack.folder / "admin", stack, seed.CONTOSO, str(admin.key))
+    ran = machine.run(script.text)
+    require(ran.returncode == 0, ran.stdout + ran.stderr)
+    client_id = next(iter(machine.notes["tags"]))
+    app = stack.entra.get(f"apps/{client_id}")
+    require(app["passwordCredentials"] == [], "the app has a client secret")
+    configs = admin.get("/api/configs").body["configs"]
+    (config,) = [each for each in configs if each["client_id"] == client_id]
+    require(config["state"] == "active", f"the configuration is {config['state']}")
+    walk.step(
+        "Fetched the setup script from GET /api/setup and ran it where `az` is signed in",
+        f"an app with redirect URI, permissions, consent and trust; {config['state']}, and no"
+        " client secret ever was",
+    )
+    before = machine.notes["changes"]
+    require(machine.run(script.text).returncode == 0, "the second run failed")
+    require(machine.notes["changes"] == before, "the second run changed something")
+    walk.step("Ran it again", "nothing changed")
+    return str(config["id"]), client_id
 
 
 def _prove_removal(stack: Stack, walk: Walk, admin: Api, config: str, secret: str) -> None:

@@ -207,6 +207,7 @@ def test_button_of_a_direct_link_does_not_exist(world):
     direct = world.link(direct=True, expected_address=seed.ALICE)
     browser = Browser(world)
     browser.get(world.link())
+    assert browser.cookie is not None
     link = direct.rpartition("/")[2]
     fields = {"link": link, "form_token": form_token(Secret(browser.cookie), link)}
     assert browser.submit(fields, Sec_Fetch_Site="same-origin").status == 404

@@ -19,5 +19,6 @@ async def test_main_job_from_a_pasted_secret_to_mails_after_a_restart(tmp_path, 
     finally:
         stack.stop()
     walked = capsys.readouterr().out
+    assert "client secret ever was" in walked
     assert "removed from the app registration" in walked  # what the certificate road leaves open
     assert "both arrived; the client secrets are still nowhere" in walked

@@ -30,6 +30,7 @@ ROUTES = {
     ("POST", "/api/configs/{c}/links"): {"admin", "client"},
     ("GET", "/api/configs/{c}/links"): {"admin", "client"},
     ("DELETE", "/api/configs/{c}/links/none"): {"admin", "client"},
+    ("GET", "/api/setup?name=x"): {"admin"},
     ("GET", "/api/mailboxes?config={c}"): {"admin", "client", "sender"},
     ("GET", "/api/mailboxes/" + NO_MAILBOX): {"admin", "client", "sender"},
     ("DELETE", "/api/mailboxes/" + NO_MAILBOX): {"admin", "client"},

@@ -1,27 +1,20 @@
 """The setup road: the script that Postern gives is run, and the app that it makes connects mail.
 
-The script, sh, curl and Postern are real; `az` is played by fake_az.py, which does to the Entra
-stand-in what Entra's admin would.
+The script, sh, curl and Postern are real; `az` is played by local/az.py, which does to the
+Entra stand-in what Entra's admin would.
 """
 
-import json
-import os
-import shlex
-import subprocess
-import sys
 import urllib.parse
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from local import seed
+from local.admins_machine import AdminsMachine
 from tests.conftest import World
-from tests.e2e import fake_az
 
 pytestmark = pytest.mark.e2e
 
-PROJECT = Path(__file__).parents[2]
 HOSTILE = 'Contoso\'s "$(touch pwned)" `x` & @file; \u2018%PATH%\u2019'
 
 
@@ -33,52 +26,25 @@ def script(world, **query):
     return answer.text
 
 
-@dataclass
-class Machine:
-    """The machine of an admin: az is signed in to one tenant, the key is in the environment."""
+@dataclass(frozen=True)
+class Machine(AdminsMachine):
+    """An admin's machine, and the world that its script changes."""
 
-    folder: Path
     world: World
-    tenant: str
-
-    def __post_init__(self):
-        entra = self.world.stack.deployment.entra_url
-        ca = self.world.stack.certificates.ca
-        facts = {"tenant": self.tenant, "entra": entra, "ca": str(ca)}
-        (self.folder / "world.json").write_text(json.dumps(facts))
-        az = self.folder / "az"
-        words = [sys.executable, "-m", fake_az.__name__, str(self.folder)]
-        az.write_text(f'#!/bin/sh\nPYTHONPATH={PROJECT} exec {shlex.join(words)} "$@"\n')
-        az.chmod(0o700)
-
-    def run(self, text, key=None):
-        return subprocess.run(
-            ["/bin/sh"],
-            input=text,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            env={
-                "PATH": f"{self.folder}:{os.environ['PATH']}",
-                "CURL_CA_BUNDLE": str(self.world.stack.certificates.ca),
-                "POSTERN_API_KEY": key or str(self.world.admin.key),
-                "POSTERN_SETUP_PAUSE": "1",
-            },
-        )
 
     @property
     def changes(self):
-        return json.loads((self.folder / "notes.json").read_text())["changes"]
+        return self.notes["changes"]
 
     @property
     def app(self):
-        (client_id,) = json.loads((self.folder / "notes.json").read_text())["tags"]
+        (client_id,) = self.notes["tags"]
         return client_id
 
 
 @pytest.fixture
 def machine(calm, tmp_path):
-    return Machine(tmp_path, calm, seed.CONTOSO)
+    return Machine(tmp_path, calm.stack, seed.CONTOSO, str(calm.admin.key), calm)
 
 
 def configs_of(world, client_id):
@@ -134,7 +100,7 @@ async def test_a_mailbox_connects_through_the_app_that_the_script_made(machine):
 
 @pytest.mark.parametrize("tenant", [seed.FABRIKAM, seed.CONTOSO])
 def test_the_certificate_road(calm, tmp_path, tenant):
-    machine = Machine(tmp_path, calm, tenant)
+    machine = Machine(tmp_path, calm.stack, tenant, str(calm.admin.key), calm)
     text = script(
         calm, name="By certificate", tenant=tenant, audience="tenant", credential="certificate"
     )

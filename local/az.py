@@ -1,4 +1,4 @@
-"""An `az` for tests: the few commands of the setup script, against the stand-in's control API.
+"""An `az` for the setup script: the few commands that it calls, against the Entra stand-in.
 
 It keeps what the stand-in does not know (tags, consents, which service principal was made) in a
 file, notes every call that changes something, and stops at whatever it was not taught.
@@ -54,11 +54,11 @@ class Az:
     def _asked(self, *queries: str) -> str:
         """Return which of the queries it is; another one nobody has tried with real JMESPath."""
         query = self._options["query"]
-        assert query in queries, query
+        _insist(query in queries, query)
         return query
 
     def _file(self, option: str) -> Any:
-        assert self._options[option].startswith("@"), option
+        _insist(self._options[option].startswith("@"), option)
         return json.loads(Path(self._options[option][1:]).read_text("ascii"))
 
     def _app(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Az:
 
     def do_ad_app_permission_add(self) -> None:
         id_, _, kind = self._options["api-permissions"].partition("=")
-        assert kind == "Scope"
+        _insist(kind == "Scope", kind)
         listed = [*self._app()["delegated"], _PERMISSIONS[id_]]
         self._entra.patch(f"apps/{self._options['id']}", delegated=listed)
         self._changed("add permission")
@@ -172,7 +172,7 @@ class Az:
 
     def do_ad_app_credential_reset(self) -> None:
         """Without --append az would remove every password, without --cert it would make one."""
-        assert "append" in self._options
+        _insist("append" in self._options, "reset without --append")
         pem = Path(self._options["cert"].removeprefix("@")).read_bytes()
         der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
         self._entra.post(
@@ -181,6 +181,12 @@ class Az:
             display_name=self._options["display-name"],
         )
         self._changed("upload certificate")
+
+
+def _insist(fact: bool, what: str) -> None:
+    if not fact:
+        msg = f"az was not taught this: {what}"
+        raise SystemExit(msg)
 
 
 def _read(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
