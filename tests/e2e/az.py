@@ -1,6 +1,6 @@
 """A stand-in for the Azure CLI: the few commands that scripts/hooks use, as strictly as they need.
 
-`az rest` is the real thing as far as the hooks rely on it: headers and bodies from files, a few
+`az rest` is the real thing as far as the hooks rely on it: headers and bodies from files, JMESPath
 shapes of JMESPath, status 1 with reason and body on stderr when the answer is an error.
 """
 
