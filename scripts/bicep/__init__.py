@@ -5,7 +5,8 @@ without Azure. Mistakes in the language itself are bicep_check's and `bicep buil
 this reader does not understand it refuses, never passes over.
 """
 
-from scripts.bicep.evaluate import CLOUDS, Deployment, deploy, variable
+from scripts.bicep.clouds import CLOUDS
+from scripts.bicep.evaluate import Deployment, deploy, variable
 from scripts.bicep.syntax import NotUnderstood
 from scripts.bicep.values import Either, Ref, Resource, Unknown, Value, shown
 

@@ -196,7 +196,7 @@ MISTAKES = [
         access.custom_roles_are_of_this_deployment,
     ),
     # what is closed
-    Mistake("a typo in a property", APP, "httpsOnly: true", "httpOnly: true", "error"),
+    Mistake("a typo in a property", APP, "httpsOnly: true", "httpOnly: true", "BCP037"),
     Mistake("plain HTTP", APP, "httpsOnly: true", "httpsOnly: false", hardening.the_app_is_closed),
     Mistake(
         "TLS 1.0",
