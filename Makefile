@@ -75,7 +75,7 @@ check-locks: $(PACKAGES) ## The locks are what the ranges give
 .PHONY: check-shell
 check-shell: ## Shell scripts, when shellcheck is there
 	@if command -v shellcheck > /dev/null; then \
-	  echo "check: shell scripts"; shellcheck scripts/*.sh .ci/run; \
+	  echo "check: shell scripts"; shellcheck scripts/*.sh scripts/hooks/*.sh .ci/run; \
 	else echo "check: shell scripts SKIPPED (no shellcheck on this machine)"; fi
 
 BICEP_CHECK := ../shared/bicep_check/bicep_check.py
@@ -84,6 +84,9 @@ check-infra: ## Bicep, when there is some and bicep_check is there
 	@if ! compgen -G 'infra/*.bicep' > /dev/null; then echo "check: infra has no Bicep yet"; \
 	elif [ -f $(BICEP_CHECK) ]; then echo "check: infra"; $(PYTHON) $(BICEP_CHECK) infra/; \
 	else echo "check: infra SKIPPED (no $(BICEP_CHECK))"; fi
+	@if command -v bicep > /dev/null; then \
+	  echo "check: infra, with Bicep itself"; \
+	  bicep build infra/main.bicep --stdout > /dev/null; bicep lint infra/main.bicep; fi
 
 .PHONY: check-access
 check-access: $(PACKAGES) ## The table of the identity's rights in docs/security.md is fresh

@@ -151,6 +151,7 @@ class Activation:
                 custody = await self._hand_over.find_password(
                     config, custody, secret, proof.graph_token
                 )
+                await self._custody.keep(custody)  # whoever finishes this knows which password
                 if await self._proof(config) is None:
                     offered = await self._hand_over.offer(config, proof.graph_token)
         except TimeoutError:

@@ -77,8 +77,15 @@ class CustodyKeeper:
             tags={"config": custody.config, "activation": custody.activation},
         )
 
-    async def remove(self, custody: Custody, *, closed_by: str) -> Custody:
-        """Remove the secret from the vault and note what was seen. Safe to repeat."""
+    async def keep(self, custody: Custody) -> None:
+        """Store what was learnt, unsigned yet."""
+        await self._configs.save_custody(custody)
+
+    async def remove(self, custody: Custody, *, closed_by: str, note: str = "") -> Custody:
+        """Remove the secret from the vault and note what was seen. Safe to repeat.
+
+        *note* says how it stands with the password in Entra, where that was not noted yet.
+        """
         seen = await self._intake.remove(custody.secret_name)
         changed = replace(
             custody,
@@ -87,6 +94,7 @@ class CustodyKeeper:
             gone_at=custody.gone_at or seen.gone_at,
             recoverable_until=seen.recoverable_until,
             closed_by=custody.closed_by or closed_by,
+            entra_note=custody.entra_note or ("" if custody.entra_key_id else note),
         )
         return await self.sign(changed)
 

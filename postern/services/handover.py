@@ -28,6 +28,11 @@ NOT_ANSWERED = (
     "Graph did not answer, so the pasted secret is still valid in Entra. Call verify to try again,"
     " or remove it under App registrations > your app > Certificates & secrets > Client secrets."
 )
+CUT_OFF = (
+    "The activation was cut off before the pasted secret was found in the registration, so it is"
+    " still valid in Entra. Remove it under App registrations > your app > Certificates & secrets"
+    " > Client secrets."
+)
 AMBIGUOUS = (
     "It cannot be told which of the app's passwords is the pasted one, so none was removed and it"
     " is still valid in Entra. Remove it under App registrations > your app > Certificates &"
@@ -111,13 +116,18 @@ class HandOver:
         if custody.entra_key_id is None or custody.entra_removed_at is not None:
             return custody
         try:
-            await self._directory.remove_password(
-                proof.graph_token, config.client_id, custody.entra_key_id
-            )
+            await self._without_password(config, custody.entra_key_id, proof.graph_token)
         except (ProviderRefused, Unavailable) as exc:
             log.warning("password not removed config=%s why=%s", config.id, exc)
             return replace(custody, entra_note=_why(exc))
         return replace(custody, entra_removed_at=self._clock.now(), entra_note="")
+
+    async def _without_password(self, config: Config, key_id: str, graph_token: Secret) -> None:
+        """Remove the password; after a lost answer look again, since it may be gone by now."""
+        try:
+            await self._directory.remove_password(graph_token, config.client_id, key_id)
+        except Unavailable:
+            await self._directory.remove_password(graph_token, config.client_id, key_id)
 
 
 def _why(failure: ProviderRefused | Unavailable) -> str:

@@ -30,6 +30,7 @@ from postern.stores.versioned import Versioned
 log = logging.getLogger(__name__)
 
 RENEW_BEFORE_END = timedelta(days=60)
+WARN_BEFORE_END = timedelta(days=30)
 # One server of Entra knowing the certificate does not mean that all do.
 SETTLE = timedelta(minutes=15)
 # An admin may take weeks, and every try in vain is a failed sign-in in the tenant's log.
@@ -71,16 +72,31 @@ class Renewal:
         """Return when the credential ends and what depends on it; None when it never ends."""
         if config.credential is not CredentialKind.CERTIFICATE or config.certificate is None:
             return None
-        left = config.certificate.not_after - self._clock.now()
+        left = self._left(config.certificate)
         return Ending(days=left.days, mailboxes=await self._census.count(config.id) or "0")
 
     async def renew_all(self) -> Counter[str]:
         """Take each configuration one step on; one that fails does not stop the others."""
         counts: Counter[str] = Counter()
         for known in [known async for known in self._configs.all()]:
+            await self._warn(known.value)
             if self._is_time(known.value):
                 counts[await self._safely(known)] += 1
         return counts
+
+    async def _warn(self, config: Config) -> None:
+        """Write that a credential ends soon: an alert listens to this line (infra/alerts)."""
+        soon = config.certificate and self._left(config.certificate) <= WARN_BEFORE_END
+        if soon and _in_use(config) and (ending := await self.ending(config)):
+            log.warning(
+                "credential ends config=%s days=%s mailboxes=%s",
+                config.id,
+                ending.days,
+                ending.mailboxes,
+            )
+
+    def _left(self, certificate: Certificate) -> timedelta:
+        return certificate.not_after - self._clock.now()
 
     async def look(self, config_id: str) -> None:
         """Try a next certificate now, since an admin may just have added it."""
@@ -99,7 +115,7 @@ class Renewal:
         return busy or coming.tried is None or now - coming.tried >= PATIENCE
 
     def _ends_soon(self, certificate: Certificate) -> bool:
-        return certificate.not_after - self._clock.now() <= RENEW_BEFORE_END
+        return self._left(certificate) <= RENEW_BEFORE_END
 
     async def _safely(self, known: Versioned[Config]) -> str:
         try:

@@ -23,7 +23,7 @@ from postern.ports import Clock
 from postern.services.needs import Need
 from postern.services.refresh import Refresher
 from postern.services.remembered import Remembered
-from postern.stores.grants import Cursor, DueKey, GrantStore, stamp
+from postern.stores.grants import Cursor, DueKey, GrantStore, moment, stamp
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Schedule:
         """Return queue messages for what is due: keys of one shard each, never a token."""
         gate = asyncio.Semaphore(_SHARDS_AT_ONCE)
 
-        async def one(number: int) -> list[str]:
+        async def one(number: int) -> list[DueKey]:
             async with gate:
                 try:
                     return await self._shard(f"{number:02}")
@@ -63,8 +63,21 @@ class Schedule:
                     log.error("shard left shard=%02d why=%s", number, type(exc).__name__)
                     return []
 
-        batches = await asyncio.gather(*(one(number) for number in range(SHARDS)))
-        return [batch for shard in batches for batch in shard]
+        shards = await asyncio.gather(*(one(number) for number in range(SHARDS)))
+        keys = [shard[i : i + _BATCH] for shard in shards for i in range(0, len(shard), _BATCH)]
+        self._tell([key for shard in shards for key in shard], len(keys))
+        return [json.dumps({"v": 1, "due": [str(key) for key in batch]}) for batch in keys]
+
+    def _tell(self, queued: Sequence[DueKey], batches: int) -> None:
+        """Write how far behind we are: an alert listens to this line (infra/alerts)."""
+        oldest = min((key.stamp for key in queued), default=None)
+        age = self._clock.now() - moment(oldest) if oldest else timedelta()
+        log.info(
+            "due queued batches=%s mailboxes=%s oldest_seconds=%s",
+            batches,
+            len(queued),
+            max(0, int(age.total_seconds())),
+        )
 
     async def run_batch(self, message: str) -> Counter[str]:
         """Refresh what a message names; return how many ended how."""
@@ -79,7 +92,7 @@ class Schedule:
         log.info("batch done %s", " ".join(f"{k}={v}" for k, v in sorted(counts.items())))
         return counts
 
-    async def _shard(self, shard: str) -> list[str]:
+    async def _shard(self, shard: str) -> list[DueKey]:
         now = self._clock.now().replace(microsecond=0)
         known, keys = await self._grants.due(shard, now)
         wanted, cursor = _to_queue(known.value if known else None, keys, now)
@@ -88,10 +101,7 @@ class Schedule:
                 await self._grants.advance(shard, known, cursor)
             except (Conflicting, AlreadyThere):
                 return []  # another timer queues this shard
-        return [
-            json.dumps({"v": 1, "due": [str(key) for key in wanted[i : i + _BATCH]]})
-            for i in range(0, len(wanted), _BATCH)
-        ]
+        return wanted
 
     async def _refresh(self, key: DueKey) -> str:
         """Refresh one mailbox; whatever fails here must not stop the others of its batch."""

@@ -7,7 +7,7 @@ and never a mailbox that is not due.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from postern.errors import Conflicting
 from postern.model.grant import Grant
@@ -52,6 +52,11 @@ class DueKey:
 def stamp(moment: datetime) -> str:
     """Return *moment* as it stands in a due key, to the second, so that keys sort by time."""
     return moment.strftime(_STAMP)
+
+
+def moment(stamped: str) -> datetime:
+    """Return the time that a due key writes. Raises ValueError."""
+    return datetime.strptime(stamped, _STAMP).replace(tzinfo=UTC)
 
 
 class GrantStore:

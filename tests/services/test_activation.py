@@ -248,7 +248,7 @@ async def test_a_graph_that_does_not_answer_leaves_the_admins_road(
 
 async def test_a_password_that_cannot_be_removed_does_not_undo_the_activation(world: FakeWorld):
     world.register(may_change_itself=True)
-    world.tape.fail("directory.remove_password")
+    world.tape.fail("directory.remove_password", times=2)
     config = await activate(world)
     assert config.state is ACTIVE
     receipt = await world.app.configurations.receipt(config.id)
@@ -538,3 +538,26 @@ async def test_verify_during_an_activation_is_told_to_wait(world: FakeWorld):
     world.tape.before("provider.prove_secret", verify)
     assert (await activate(world)).state is ACTIVE
     assert told[0] == "activation-under-way"
+
+
+async def test_a_lost_answer_to_the_removal_is_looked_up(world: FakeWorld):
+    """Graph removed the password and its answer was lost: the receipt must not say otherwise."""
+    world.register(may_change_itself=True)
+    world.tape.fail("directory.remove_password", after=True)
+    config = await activate(world)
+    claims = world.app.custody.claims(await world.app.configurations.receipt(config.id))
+    assert claims["entra_removed_at"]
+    assert claims["not_done"] == []
+
+
+async def test_a_cut_off_activation_tells_that_the_password_stays(world: FakeWorld):
+    world.register(may_change_itself=True)
+    world.tape.fail("directory.password_id", asyncio.CancelledError)
+    with pytest.raises(asyncio.CancelledError):
+        await activate(world)
+    (config,) = [known.value async for known in world.configs.all()]
+    world.clock.advance(timedelta(hours=1))
+    await world.app.sweeper.sweep()
+    receipt = await world.app.configurations.receipt(config.id)
+    assert "cut off" in receipt.entra_note
+    assert "still valid in Entra" in receipt.entra_note

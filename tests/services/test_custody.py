@@ -216,7 +216,7 @@ async def test_a_secret_waits_no_longer_than_the_settings_say(world: FakeWorld):
 
 async def test_records_that_fail_after_the_removal_are_told(world: FakeWorld):
     world.register()
-    world.tape.fail("records.put", skip=1, times=9)
+    world.tape.fail("records.put", skip=2, times=9)
     config = await world.app.activation.activate("admin", wanted(), Secret(PASTED))
     assert config.state is ConfigState.AWAITING_TRUST
     assert config.intake is not None, "the sweeper must look at it again"
