@@ -11,6 +11,7 @@ from postern.adapters.graph import GraphDirectory
 from postern.adapters.key_vault import IntakeKeyVault, KeysKeyVault
 from postern.adapters.managed_identity import EntraManagedIdentity
 from postern.adapters.tables import TableRecords
+from postern.model.cloud import cloud_of
 from postern.model.config import Config
 from postern.model.grant import Rhythm
 from postern.model.trust import Deployment
@@ -106,7 +107,8 @@ def assemble(settings: Settings) -> Postern:
     # The SDKs log every request with its row keys: too many lines for ten million mailboxes.
     logging.getLogger("azure").setLevel(logging.WARNING)
     clock = SystemClock()
-    identity = EntraManagedIdentity(settings.identity_client_id)
+    cloud = cloud_of(settings.authority_host)
+    identity = EntraManagedIdentity(settings.identity_client_id, cloud)
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_CONNECTIONS))
     # A vault on this machine is the stand-in, whose name can belong to no vault domain.
     intake = IntakeKeyVault(
@@ -126,7 +128,7 @@ def assemble(settings: Settings) -> Postern:
         keys=keys,
         identity=identity,
         provider=EntraProvider(session, settings.authority_host),
-        directory=GraphDirectory(session, settings.graph_url),
+        directory=GraphDirectory(session, settings.graph_url, cloud),
         clock=clock,
     )
     return compose(settings, world)
@@ -147,6 +149,7 @@ def compose(settings: Settings, world: World) -> Postern:
         client_id=settings.identity_client_id,
         principal_id=settings.identity_principal_id,
         issuer=provider.issuer(settings.tenant_id),
+        exchange_audience=cloud_of(settings.authority_host).exchange_audience,
     )
     custody = CustodyKeeper(
         intake=world.intake,

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 
 from postern.errors import ProviderRefused, Unavailable
+from postern.model.cloud import PUBLIC, Cloud
 from postern.model.permissions import GRAPH_APP_ID
 from postern.model.secret import Secret
-from postern.model.trust import EXCHANGE_AUDIENCE
 from postern.ports import Credential, FederatedCredential, Registration
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
@@ -26,8 +26,9 @@ _READ = (
 class GraphDirectory:
     """`Directory` over Graph v1.0, as the app itself."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, cloud: Cloud = PUBLIC) -> None:
         self._session = session
+        self._cloud = cloud
         self._url = f"{url.rstrip('/')}/v1.0"
 
     async def registration(self, token: Secret, client_id: str) -> Registration:
@@ -63,7 +64,7 @@ class GraphDirectory:
             "name": name,
             "issuer": issuer,
             "subject": subject,
-            "audiences": [EXCHANGE_AUDIENCE],
+            "audiences": [self._cloud.exchange_audience],
             "description": "Lets the deployment's managed identity act as this app.",
         }
         await self._call("POST", path, token, body)

@@ -6,20 +6,21 @@ from azure.core.exceptions import AzureError
 from azure.identity.aio import ManagedIdentityCredential
 
 from postern.errors import Unavailable
+from postern.model.cloud import PUBLIC, Cloud
 from postern.model.secret import Secret
-from postern.model.trust import EXCHANGE_AUDIENCE
 
 
 class EntraManagedIdentity:
     """`ManagedIdentity` over azure-identity; its credential also opens tables and vaults."""
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(self, client_id: str, cloud: Cloud = PUBLIC) -> None:
+        self._scope = f"{cloud.exchange_audience}/.default"
         self.credential = ManagedIdentityCredential(client_id=client_id)
 
     async def exchange_assertion(self) -> tuple[Secret, datetime]:
         """Return a token that the app registration may trust, and when it ends."""
         try:
-            token = await self.credential.get_token(f"{EXCHANGE_AUDIENCE}/.default")
+            token = await self.credential.get_token(self._scope)
         except AzureError as exc:
             raise Unavailable(
                 "identity-unreachable", "The managed identity does not answer; try again."

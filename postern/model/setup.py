@@ -12,7 +12,7 @@ from enum import StrEnum
 from postern.model.config import Audience, CredentialKind
 from postern.model.permissions import GRAPH_APP_ID, PERMISSIONS
 from postern.model.scopes import OPENID_SCOPES, Protocol, scopes
-from postern.model.trust import CREDENTIAL_NAME, EXCHANGE_AUDIENCE, Deployment
+from postern.model.trust import CREDENTIAL_NAME, Deployment
 
 
 class PermissionSet(StrEnum):
@@ -101,7 +101,7 @@ class Setup:
             "name": CREDENTIAL_NAME,
             "issuer": self.deployment.issuer,
             "subject": self.deployment.principal_id,
-            "audiences": [EXCHANGE_AUDIENCE],
+            "audiences": [self.deployment.exchange_audience],
         }
 
     @property

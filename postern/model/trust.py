@@ -6,9 +6,9 @@ import shlex
 import textwrap
 from dataclasses import dataclass, replace
 
+from postern.model.cloud import PUBLIC
 from postern.model.config import Config, CredentialKind
 
-EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 CREDENTIAL_NAME = "postern"
 
 
@@ -20,6 +20,7 @@ class Deployment:
     client_id: str
     principal_id: str
     issuer: str
+    exchange_audience: str = PUBLIC.exchange_audience
 
 
 def trust_to_add(config: Config, deployment: Deployment) -> dict[str, object]:
@@ -34,7 +35,7 @@ def _federated(config: Config, deployment: Deployment) -> dict[str, object]:
         "name": CREDENTIAL_NAME,
         "issuer": deployment.issuer,
         "subject": deployment.principal_id,
-        "audiences": [EXCHANGE_AUDIENCE],
+        "audiences": [deployment.exchange_audience],
     }
     parameters = shlex.quote(json.dumps(credential))
     return {

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from postern.model.config import Audience
 from postern.model.setup import Setup
-from postern.model.trust import CREDENTIAL_NAME, EXCHANGE_AUDIENCE
+from postern.model.trust import CREDENTIAL_NAME
 from postern.pages import Branding, Page, policy, style
 from postern.pages.scripts import Scripts
 
@@ -63,7 +63,7 @@ def _values(setup: Setup) -> list[tuple[str, str]]:
             ("Issuer", deployment.issuer),
             ("Subject identifier", deployment.principal_id),
             ("Name of the credential", CREDENTIAL_NAME),
-            ("Audience", EXCHANGE_AUDIENCE),
+            ("Audience", deployment.exchange_audience),
         ]
     return values
 

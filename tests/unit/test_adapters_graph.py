@@ -13,8 +13,8 @@ import pytest
 from postern.adapters import graph
 from postern.adapters.graph import GraphDirectory
 from postern.errors import ProviderRefused, Unavailable
+from postern.model.cloud import PUBLIC
 from postern.model.secret import Secret
-from postern.model.trust import EXCHANGE_AUDIENCE
 from postern.ports import Credential, FederatedCredential, Registration
 from tests.unit.scripted_server import Reply, ScriptedServer, scripted_server
 
@@ -118,7 +118,7 @@ async def test_trust_is_added_with_exactly_what_the_assertion_will_say(server, d
         "name": "postern",
         "issuer": ISSUER,
         "subject": SUBJECT,
-        "audiences": [EXCHANGE_AUDIENCE],
+        "audiences": [PUBLIC.exchange_audience],
     }
 
 

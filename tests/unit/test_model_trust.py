@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from postern.crypto.certificates import self_signed
 from postern.model.branding import Branding
+from postern.model.cloud import PUBLIC
 from postern.model.config import Audience, Certificate, Config, ConfigState, CredentialKind
 from postern.model.scopes import Protocol
-from postern.model.trust import EXCHANGE_AUDIENCE, Deployment, certificate_pem, trust_to_add
+from postern.model.trust import Deployment, certificate_pem, trust_to_add
 from tests.unit.test_crypto_certificates import PRIVATE, signer
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -60,7 +61,7 @@ def test_a_managed_identity_is_trusted_as_it_is_written():
         "name": "postern",
         "issuer": DEPLOYMENT.issuer,
         "subject": "1D000000-0000-4000-8000-00000000000A",  # Entra compares the case
-        "audiences": [EXCHANGE_AUDIENCE],
+        "audiences": [PUBLIC.exchange_audience],
     }
     assert parameters(str(told["az"])) == told["fields"]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +12,9 @@ from postern.adapters.entra.msal_calls import MsalCalls
 from postern.adapters.entra.refresh_grant import refresh
 from postern.adapters.entra.refusals import unreachable
 from postern.errors import ProviderRefused
+from postern.model.cloud import cloud_of
 from postern.model.config import AppIdentity
-from postern.model.scopes import GRAPH, OPENID_SCOPES
+from postern.model.scopes import OPENID_SCOPES
 from postern.model.secret import Secret
 from postern.ports import AuthorizationRequest, Proof, Redemption, Tokens, UnverifiedClaims
 
@@ -22,6 +24,7 @@ class EntraProvider:
 
     def __init__(self, session: aiohttp.ClientSession, authority_host: str) -> None:
         self._session = session
+        self._cloud = cloud_of(authority_host)
         self._host = authority_host.rstrip("/")
         self._msal = MsalCalls(authority_host)
 
@@ -40,7 +43,7 @@ class EntraProvider:
             app.authority,
             None,
             lambda application: application.initiate_auth_code_flow(
-                list(scopes),
+                self._abroad(scopes),
                 redirect_uri=redirect_uri,
                 state=state.reveal(),
                 prompt="select_account",
@@ -66,10 +69,11 @@ class EntraProvider:
         scopes: Sequence[str],
     ) -> Redemption:
         """Redeem a code. MSAL also checks the nonce and the id token's audience and times."""
+        asked_for = self._abroad(scopes)
         flow = {
             "state": "checked-before",
             "redirect_uri": redirect_uri,
-            "scope": [*scopes, *OPENID_SCOPES],
+            "scope": [*asked_for, *OPENID_SCOPES],
             "code_verifier": verifier.reveal(),
             "nonce": nonce.reveal(),
             "claims_challenge": None,
@@ -80,23 +84,26 @@ class EntraProvider:
             app.authority,
             assertion,
             lambda application: application.acquire_token_by_auth_code_flow(
-                flow, {"code": code.reveal(), "state": flow["state"]}, scopes=list(scopes)
+                flow, {"code": code.reveal(), "state": flow["state"]}, scopes=asked_for
             ),
         )
-        return Redemption(tokens=_tokens(answer, asked), unverified_claims=_claims(answer, nonce))
+        return Redemption(
+            tokens=self._home(_tokens(answer, asked)), unverified_claims=_claims(answer, nonce)
+        )
 
     async def refresh(
         self, app: AppIdentity, assertion: Secret, *, refresh_token: Secret, scopes: Sequence[str]
     ) -> Tokens:
         """Redeem a refresh token."""
-        return await refresh(
+        tokens = await refresh(
             self._session,
             self.token_endpoint(app.authority),
             client_id=app.client_id,
             assertion=assertion,
             refresh_token=refresh_token,
-            scopes=scopes,
+            scopes=self._abroad(scopes),
         )
+        return self._home(tokens)
 
     async def prove_secret(self, app: AppIdentity, secret: Secret) -> Proof:
         """Exchange the client secret for an app-only token."""
@@ -128,12 +135,20 @@ class EntraProvider:
         """Close MSAL's pool; the session belongs to who gave it."""
         self._msal.close()
 
+    def _abroad(self, scopes: Sequence[str]) -> list[str]:
+        return [self._cloud.abroad(scope) for scope in scopes]
+
+    def _home(self, tokens: Tokens) -> Tokens:
+        return replace(tokens, scopes=tuple(self._cloud.home(scope) for scope in tokens.scopes))
+
     async def _prove(self, app: AppIdentity, credential: Secret, *, asserted: bool) -> Proof:
         answer, correlation_id = await self._msal.run(
             app.client_id,
             app.tenant_id,
             credential,
-            lambda application: application.acquire_token_for_client([f"{GRAPH}.default"]),
+            lambda application: application.acquire_token_for_client(
+                [f"{self._cloud.graph}.default"]
+            ),
             asserted=asserted,
             fresh=True,
         )

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from postern.model.cloud import PUBLIC
 from postern.model.scopes import Protocol, scopes
-from postern.model.trust import EXCHANGE_AUDIENCE
 from scripts.bicep import CLOUDS, Ref, Resource, shown
 from tests.infra.checks import DOMAIN, IDENTITY, Infra, app_settings, only
 
@@ -37,7 +37,7 @@ def the_trust_is_for_the_identity(infra: Infra) -> Iterator[str]:
         yield f"POSTERN_TENANT_ID is {tenant}"
     if trust.body.get("issuer") != f"{host}/{tenant}/v2.0":
         yield f"the issuer is {shown(trust.body.get('issuer'))}"
-    if trust.body.get("audiences") != [EXCHANGE_AUDIENCE]:
+    if trust.body.get("audiences") != [PUBLIC.exchange_audience]:
         yield f"the audiences are {shown(trust.body.get('audiences'))}"
 
 
