@@ -37,9 +37,8 @@ from postern.ports import Records
 from postern.services import activation, sweeping
 from postern.settings import Settings, read
 from postern.stores.configs import ConfigStore
-from tests.crash.steps import Counted, Reached, Steps, watch_requests
+from tests.crash.steps import DIED, Counted, Reached, Steps, watch_requests
 
-DIED = 86
 # What the SDKs import at their first call, here paid once and not in each fork.
 for _module in (
     "azure.core.rest._aiohttp",
@@ -139,30 +138,46 @@ async def _live(cell: Cell, steps: Steps) -> str:
 
 
 async def _activate(cell: Cell, steps: Steps) -> str:
+    # A refusal is believed at once: repeating it for seconds makes no new state.
+    activation._REPLICATION = timedelta(0)
     if cell["impatient"]:
         activation.PATIENCE = timedelta(0)
-    if cell["verify"]:
-        waiting = await _paste(build()[0], cell)
-        _trust(build()[0], waiting)
+    before = await _before(cell, build()[0])
     watch_requests(steps.reach)
     app, _ = build(steps.reach)
+    secret = Secret(cell["secret"]) if cell["secret"] else None
+    wanted = _wanted(app, cell["client_id"], cell["credential"])
+    if before is None:
+        return (await app.activation.activate("admin", wanted, secret)).state.value
     if cell["verify"]:
-        return (await app.activation.verify("admin", waiting.id)).state.value
-    return (await _paste(app, cell)).state.value
+        return (await app.activation.verify("admin", before.id)).state.value
+    ended = await app.succession.begin("admin", before, wanted, secret, confirmed=True)
+    return ended.state.value
 
 
-async def _paste(app: assembly.Postern, cell: Cell) -> Config:
-    wanted = Wanted(
+async def _before(cell: Cell, app: assembly.Postern) -> Config | None:
+    """Return the configuration that was there before the first step: it waits, or works."""
+    if cell["verify"]:
+        wanted = _wanted(app, cell["client_id"], cell["credential"])
+        waiting = await app.activation.activate("admin", wanted, Secret(cell["secret"]))
+        _trust(app, waiting)
+        return waiting
+    if cell["standing"]:
+        wanted = _wanted(app, cell["standing"], None)
+        return await app.activation.activate("admin", wanted, None)
+    return None
+
+
+def _wanted(app: assembly.Postern, client_id: str, credential: str | None) -> Wanted:
+    return Wanted(
         name="Crash",
-        client_id=cell["client_id"],
+        client_id=client_id,
         tenant_id=app.deployment.tenant_id,
         audience=Audience.ORGANIZATIONS,
-        credential=CredentialKind(cell["credential"]) if cell["credential"] else None,
+        credential=CredentialKind(credential) if credential else None,
         protocols=tuple(Protocol),
         branding=Branding(product="Crash"),
     )
-    secret = Secret(cell["secret"]) if cell["secret"] else None
-    return await app.activation.activate("admin", wanted, secret)
 
 
 def _trust(app: assembly.Postern, config: Config) -> None:
@@ -191,11 +206,9 @@ async def sweep(reach: Reached | None = None) -> dict[str, int]:
 async def look() -> dict[str, Any]:
     """Return every configuration with its receipt, and the keys that verify receipts."""
     app, records = build()
-    configs = ConfigStore(records)
     found = []
-    async for known in configs.all():
-        config = known.value
-        custody = await configs.custody(config.id, config.activation)
+    for config in await _all(records):
+        custody = await ConfigStore(records).custody(config.id, config.activation)
         found.append(
             {
                 "client_id": config.client_id,
@@ -214,15 +227,29 @@ async def verify() -> dict[str, str]:
     """Do what the admin of each unfinished configuration would; return how it went."""
     app, records = build()
     went = {}
-    for config in [known.value async for known in ConfigStore(records).all()]:
-        if config.state is ConfigState.ACTIVE:
-            continue
-        _trust(app, config)
-        try:
-            went[config.client_id] = (await app.activation.verify("admin", config.id)).state.value
-        except PosternError as exc:
-            went[config.client_id] = str(exc)
+    for config in await _all(records):
+        if config.state is not ConfigState.ACTIVE:
+            _trust(app, config)
+            try:
+                went[config.client_id] = (await _go_on(app, config)).state.value
+            except PosternError as exc:
+                went[config.client_id] = str(exc)
     return went
+
+
+async def _go_on(app: assembly.Postern, config: Config) -> Config:
+    standing, _ = await app.configurations.show(config.id)
+    if standing.client_id != config.client_id and config.state is ConfigState.FAILED:
+        # A failed successor is no more; now that its app is trusted no secret is needed.
+        wanted = _wanted(app, config.client_id, config.credential)
+        return await app.succession.begin("admin", standing, wanted, None, confirmed=True)
+    return await app.succession.verify("admin", config.id)
+
+
+async def _all(records: Records) -> list[Config]:
+    """Return the configurations and those that are to take the place of one."""
+    stores = ConfigStore(records), ConfigStore(records, successors=True)
+    return [known.value for store in stores async for known in store.all()]
 
 
 def _main() -> None:

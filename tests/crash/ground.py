@@ -3,13 +3,17 @@
 import base64
 import json
 import os
+import ssl
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from http.client import HTTPSConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 
@@ -35,16 +39,21 @@ class Road:
     credential: str | None = None
     verify: bool = False
     slow: bool = False
+    succeeds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One process: its road, where what befalls it, and the app registration that is its own."""
+    """One process: its road, where what befalls it, and the app registration that is its own.
+
+    *standing* is the app whose place that one takes.
+    """
 
     road: Road
     client_id: str
     secret: str | None
     key_id: str | None
+    standing: str | None = None
     act: str = "nothing at"
     at: int | None = None
     fault: dict[str, Any] | None = None
@@ -81,33 +90,37 @@ class Ground:
 
     def cell(self, road: Road) -> Cell:
         """Return a cell with an app registration of its own."""
+        client_id = self._app(right_on_graph=road.right_on_graph, trusted=road.trusted)
+        wanted = road.secret != "none"
+        secret = self.stack.entra.post(f"apps/{client_id}/secrets") if wanted else {}
+        wrong = road.secret == "wrong"
+        return Cell(
+            road=road,
+            client_id=client_id,
+            secret=f"{WRONG}{client_id}" if wrong else secret.get("value"),
+            key_id=secret.get("key_id"),
+            standing=self._app(right_on_graph=False, trusted=True) if road.succeeds else None,
+        )
+
+    def _app(self, *, right_on_graph: bool, trusted: bool) -> str:
         entra = self.stack.entra
-        right = ["Application.ReadWrite.OwnedBy"] if road.right_on_graph else []
-        made = entra.post(
+        client_id = entra.post(
             "apps",
             tenant=seed.CONTOSO,
             display_name="Crash",
             audience="AzureADMultipleOrgs",
-            application_permissions=right,
-            owns_itself=road.right_on_graph,
-        )
-        path = f"apps/{made['client_id']}"
-        if road.trusted:
+            application_permissions=["Application.ReadWrite.OwnedBy"] if right_on_graph else [],
+            owns_itself=right_on_graph,
+        )["client_id"]
+        if trusted:
             entra.post(
-                f"{path}/federations",
+                f"apps/{client_id}/federations",
                 name="postern",
                 issuer=f"{self.stack.deployment.entra_url}/{seed.CONTOSO}/v2.0",
                 subject=seed.IDENTITY_PRINCIPAL_ID,
                 audiences=["api://AzureADTokenExchange"],
             )
-        secret = entra.post(f"{path}/secrets") if road.secret != "none" else {}
-        wrong = road.secret == "wrong"
-        return Cell(
-            road=road,
-            client_id=made["client_id"],
-            secret=f"{WRONG}{made['client_id']}" if wrong else secret.get("value"),
-            key_id=secret.get("key_id"),
-        )
+        return str(client_id)
 
     def cells(self, road: Road, act: str, boundaries: Sequence[tuple[int, str]]) -> list[Cell]:
         """Return a cell for each boundary."""
@@ -126,6 +139,7 @@ class Ground:
                 "secret": cell.secret,
                 "credential": cell.road.credential,
                 "verify": cell.road.verify,
+                "standing": cell.standing,
                 "impatient": cell.road.slow,
                 "act": cell.act,
                 "at": cell.at,
@@ -167,9 +181,15 @@ class Ground:
         """Return where the secrets of *cells* can be read, by client id; in one pass over all."""
         held = [cell for cell in cells if cell.secret]
         answers = json.dumps([cell.ended for cell in cells])
-        with ThreadPoolExecutor(4) as pool:
-            vaults = pool.map(lambda each: list(traces._vaults(self.stack, each.secret)), held)
-        found = {cell.client_id: places for cell, places in zip(held, vaults, strict=True)}
+        deployment, found = self.stack.deployment, dict[str, list[str]]()
+        for place, url in (
+            ("intake vault", deployment.intake_url),
+            ("keys vault", deployment.keys_url),
+        ):
+            with self._line(url) as ask:
+                for cell in held:
+                    if ask("search", needle=_base64(str(cell.secret)))["found"]:
+                        found.setdefault(cell.client_id, []).append(place)
         # A search of everything for each of hundreds would take minutes. So all are looked for at
         # once, and only what was found is asked whose it is.
         needles = [form.encode() for cell in held for form in traces._forms(str(cell.secret))]
@@ -183,7 +203,7 @@ class Ground:
             elsewhere.append("an answer")
         if elsewhere:
             found["elsewhere"] = elsewhere
-        return {client: places for client, places in found.items() if places}
+        return found
 
     def heal(self) -> None:
         """Let nothing fail any more."""
@@ -195,10 +215,37 @@ class Ground:
         seen = self.child("look")
         return {each["client_id"]: Left(each, seen["keys"]) for each in seen["configs"]}
 
-    def holds(self, secret_name: str) -> bool:
-        """Say whether the intake vault has anything of that name, also deleted."""
-        needle = base64.b64encode(secret_name.encode()).decode()
-        return bool(self.stack.intake_vault.post("search", needle=needle)["found"])
+    def held(self, names: Sequence[str]) -> set[str]:
+        """Return of which of these names the intake vault has anything, also deleted."""
+        with self._line(self.stack.deployment.intake_url) as ask:
+            return {name for name in names if ask("search", needle=_base64(name))["found"]}
+
+    def passwords(self, cells: Sequence[Cell]) -> dict[str, list[str]]:
+        """Return the key ids of the passwords that Entra knows, by client id."""
+        with self._line(self.stack.deployment.entra_url) as ask:
+            return {
+                cell.client_id: [
+                    each["keyId"] for each in ask(f"apps/{cell.client_id}")["passwordCredentials"]
+                ]
+                for cell in cells
+            }
+
+    @contextmanager
+    def _line(self, url: str) -> Iterator[Callable[..., Any]]:
+        """Keep one connection to a control API: for hundreds of questions, a handshake is long."""
+        trust = ssl.create_default_context(cafile=self.stack.certificates.ca)
+        connection = HTTPSConnection(urlsplit(url).netloc, context=trust, timeout=30)
+
+        def ask(path: str, **body: object) -> Any:
+            content = json.dumps(body) if body else None
+            connection.request("POST" if body else "GET", f"/_control/{path}", content)
+            answer = connection.getresponse()
+            said = answer.read()
+            assert answer.status < 300, said
+            return json.loads(said)
+
+        with closing(connection):
+            yield ask
 
     def proofs(self) -> set[str]:
         """Return the correlation ids of the exchanges in which a new credential worked."""
@@ -207,11 +254,6 @@ class Ground:
             for each in self.stack.entra.get("exchanges")["exchanges"]
             if each["outcome"] == "ok" and each["auth"] in ("federated", "certificate")
         }
-
-    def passwords(self, cell: Cell) -> list[str]:
-        """Return the key ids of the passwords that Entra knows."""
-        known = self.stack.entra.get(f"apps/{cell.client_id}")["passwordCredentials"]
-        return [each["keyId"] for each in known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,3 +271,7 @@ class Left:
             return None
         key = jwt.PyJWKSet.from_dict(self.keys)[jwt.get_unverified_header(receipt)["kid"]]
         return dict(jwt.decode(receipt, key, algorithms=["RS256"]))
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

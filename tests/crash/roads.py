@@ -12,6 +12,8 @@ ROADS = (
     Road(name="without a secret", ends="active", secret="none", trusted=True),
     Road(name="verified", ends="active", verify=True),
     Road(name="certificate verified", ends="active", verify=True, credential="certificate"),
+    Road(name="re-activated", ends="active", right_on_graph=True, succeeds=True),
+    Road(name="re-activated by hand", ends="awaiting-trust", succeeds=True),
 )
 SLOW = Road(name="slow replication", ends="handing-over", right_on_graph=True, slow=True)
 REPLICATION_SECONDS = 60

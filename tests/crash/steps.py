@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+DIED = 86
+
 Reached = Callable[[str], None]
 
 _READS = frozenset({"GET", "HEAD"})
