@@ -26,7 +26,7 @@ from postern.services.breakers import Breakers
 from postern.services.custody import CustodyKeeper
 from postern.services.drafting import Drafting
 from postern.services.forms import check_secret, check_wanted
-from postern.services.handover import HandOver
+from postern.services.handover import ENDED_EARLY, HandOver
 from postern.stores.audit import AuditStore, Event
 from postern.stores.configs import ConfigStore
 from postern.stores.versioned import Versioned
@@ -192,7 +192,7 @@ class Activation:
     async def _remove(self, custody: Custody, config: Config) -> tuple[Custody, Config]:
         """Remove the secret, also after any failure. What fails here, the sweeper repeats."""
         try:
-            custody = await self._custody.remove(custody, closed_by="activation")
+            custody = await self._custody.remove(custody, closed_by="activation", note=ENDED_EARLY)
         except PosternError as exc:
             log.warning("removal left to the sweeper config=%s why=%s", config.id, exc)
             return custody, config

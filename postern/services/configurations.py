@@ -47,7 +47,7 @@ class Configurations:
         custody = await self._configs.custody(config.id, config.activation)
         if custody is None:
             raise NotFound(
-                "receipt-none", "This configuration was activated without a client secret."
+                "receipt-none", "No client secret was ever stored for this configuration."
             )
         if custody.receipt is None:
             raise NotFound("receipt-not-yet", "The removal is not finished; look again.")

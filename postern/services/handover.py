@@ -28,10 +28,10 @@ NOT_ANSWERED = (
     "Graph did not answer, so the pasted secret is still valid in Entra. Call verify to try again,"
     " or remove it under App registrations > your app > Certificates & secrets > Client secrets."
 )
-CUT_OFF = (
-    "The activation was cut off before the pasted secret was found in the registration, so it is"
-    " still valid in Entra. Remove it under App registrations > your app > Certificates & secrets"
-    " > Client secrets."
+ENDED_EARLY = (
+    "The activation ended before the pasted secret was found in the registration: if it is one of"
+    " the app's, it is still valid in Entra. Remove it under App registrations > your app >"
+    " Certificates & secrets > Client secrets."
 )
 AMBIGUOUS = (
     "It cannot be told which of the app's passwords is the pasted one, so none was removed and it"

@@ -123,6 +123,8 @@ class Succession:
             next_certificate=None,
             activation=successor.activation,
             proof=successor.proof,
+            intake=successor.intake,  # not gone yet: the sweeper closes it here
+            intake_deadline=successor.intake_deadline,
             state=ConfigState.ACTIVE,
             problem=None,
             changed=self._clock.now(),

@@ -12,7 +12,7 @@ from postern.ports import Clock, IntakeVault
 from postern.services.activation import Activation
 from postern.services.changes import Changes
 from postern.services.custody import INTAKE_PREFIX, CustodyKeeper
-from postern.services.handover import CUT_OFF
+from postern.services.handover import ENDED_EARLY
 from postern.services.renewal import Renewal
 from postern.services.succession import Succession
 from postern.stores.configs import ConfigStore
@@ -111,7 +111,7 @@ class Sweeper:
         config = known.value
         custody = await self._configs.custody(config.id, config.activation)
         if custody is not None:
-            custody = await self._custody.remove(custody, closed_by="swept", note=CUT_OFF)
+            custody = await self._custody.remove(custody, closed_by="swept", note=ENDED_EARLY)
             if not (custody.gone_at or custody.recoverable_until):
                 return
         changed = replace(config, intake=None, intake_deadline=None)

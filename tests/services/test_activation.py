@@ -559,5 +559,5 @@ async def test_a_cut_off_activation_tells_that_the_password_stays(world: FakeWor
     world.clock.advance(timedelta(hours=1))
     await world.app.sweeper.sweep()
     receipt = await world.app.configurations.receipt(config.id)
-    assert "cut off" in receipt.entra_note
+    assert "ended before" in receipt.entra_note
     assert "still valid in Entra" in receipt.entra_note
