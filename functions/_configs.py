@@ -38,6 +38,7 @@ class ShownConfig(msgspec.Struct, omit_defaults=True):
     certificate_to_add: dict[str, Any] | None = None
     credential_ends_in_days: int | None = None
     mailboxes_depending: str | None = None
+    clients_depending: str | None = None
     proof_correlation_id: str | None = None
     problem: dict[str, Any] | None = None
     breaker: dict[str, Any] | None = None

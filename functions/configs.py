@@ -83,6 +83,7 @@ async def one(req: func.HttpRequest) -> func.HttpResponse:
     if ending := await app.renewal.ending(config):
         told.credential_ends_in_days = ending.days
         told.mailboxes_depending = ending.mailboxes
+        told.clients_depending = ending.clients
     return answer(told)
 
 

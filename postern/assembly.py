@@ -285,6 +285,7 @@ def compose(settings: Settings, world: World) -> Postern:
             succession=succession,
             changes=changes,
             renewal=renewal,
+            census=census,
             clock=clock,
         ),
         health=Health(

@@ -31,6 +31,7 @@ class Grant:
     hash: str
     client: str
     username: str
+    tenant: str = ""
     protocols: tuple[Protocol, ...]
     refresh_token: bytes
     outlook: Access | None = None

@@ -116,6 +116,7 @@ class Connecting:
             hash=mailbox.hash,
             client=mailbox.client,
             username=mailbox.address,
+            tenant=mailbox.tenant,
             protocols=mailbox.protocols,
             refresh_token=seal_refresh_token(ring, mailbox.id, newest),
             outlook=accesses.get(Resource.OUTLOOK),

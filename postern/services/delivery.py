@@ -12,6 +12,7 @@ from postern.model.scopes import RESOURCE_OF, Protocol
 from postern.model.secret import Secret
 from postern.ports import Clock
 from postern.services.keyrings import KeyRings
+from postern.services.ledger import Ledger
 from postern.services.needs import Need, lost
 from postern.services.refresh import Refresher
 from postern.services.remembered import Remembered
@@ -50,6 +51,7 @@ class Delivery:
         self._rings = rings
         self._refresher = refresher
         self._clock = clock
+        self._ledger = Ledger()
 
     async def token(
         self, caller: Caller, mailbox: str, protocol: Protocol, minimum_seconds: int
@@ -90,7 +92,9 @@ class Delivery:
                 "protocol-not-connected",
                 f"The owner did not connect this mailbox for {protocol}; send a new link.",
             )
-        return await self._deliver(config, grant, protocol, timedelta(seconds=minimum_seconds))
+        delivered = await self._deliver(config, grant, protocol, timedelta(seconds=minimum_seconds))
+        self._ledger.note(caller.id, config.id)
+        return delivered
 
     async def _deliver(
         self, config: Config, grant: Grant, protocol: Protocol, minimum: timedelta

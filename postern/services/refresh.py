@@ -163,12 +163,13 @@ class Refresher:
         """Write what *refusal* does to the grant; return what the caller is told."""
         failure = classify(refusal)
         log.info(
-            "refresh refused mailbox=%s class=%s cause=%s number=%s correlation=%s",
+            "refresh refused mailbox=%s class=%s cause=%s number=%s correlation=%s tenant=%s",
             leased.value.id,
             failure.kind,
             failure.cause,
             failure.number,
             refusal.correlation_id,
+            leased.value.tenant,
         )
         if failure.kind is FailureClass.APP:
             await self._breakers.failed(config.id, failure.cause, refusal.correlation_id)

@@ -40,10 +40,11 @@ _OFFER_AGAIN = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """When a configuration's credential ends, and how many mailboxes would stop with it."""
+    """When a configuration's credential ends, and what would stop with it."""
 
     days: int
     mailboxes: str
+    clients: str
 
 
 class Renewal:
@@ -73,7 +74,8 @@ class Renewal:
         if config.credential is not CredentialKind.CERTIFICATE or config.certificate is None:
             return None
         left = self._left(config.certificate)
-        return Ending(days=left.days, mailboxes=await self._census.count(config.id) or "0")
+        mailboxes, clients = await self._census.depending(config.id)
+        return Ending(days=left.days, mailboxes=mailboxes, clients=clients)
 
     async def renew_all(self) -> Counter[str]:
         """Take each configuration one step on; one that fails does not stop the others."""

@@ -3,13 +3,14 @@
 import logging
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from postern.errors import PosternError
 from postern.model.config import UNFINISHED, Config, ConfigState, Problem
 from postern.model.explanations import explain
 from postern.ports import Clock, IntakeVault
 from postern.services.activation import Activation
+from postern.services.census import Census
 from postern.services.changes import Changes
 from postern.services.custody import INTAKE_PREFIX, CustodyKeeper
 from postern.services.handover import ENDED_EARLY
@@ -27,6 +28,7 @@ _KEEP_LINKS = timedelta(days=30)
 _LONGEST_ACTIVATION = timedelta(minutes=10)
 # An active successor is one that a crash kept from taking its place.
 _TO_FINISH = UNFINISHED | {ConfigState.ACTIVE}
+_COUNT_HOUR = 3  # UTC
 _INTERRUPTED = "activation-interrupted"
 
 
@@ -46,6 +48,7 @@ class Sweeper:
         succession: Succession,
         changes: Changes,
         renewal: Renewal,
+        census: Census,
         clock: Clock,
     ) -> None:
         self._intake = intake
@@ -58,6 +61,8 @@ class Sweeper:
         self._succession = succession
         self._changes = changes
         self._renewal = renewal
+        self._census = census
+        self._counted: date | None = None
         self._clock = clock
 
     async def sweep(self) -> Counter[str]:
@@ -66,7 +71,13 @@ class Sweeper:
         Secrets come first: whatever else fails, what is past its time leaves the vault.
         """
         counts: Counter[str] = Counter()
-        parts = (self._orphans, self._activations, self._renewal.renew_all, self._old_rows)
+        parts = (
+            self._orphans,
+            self._activations,
+            self._renewal.renew_all,
+            self._old_rows,
+            self._count,
+        )
         for part in parts:
             try:
                 counts += await part()
@@ -74,6 +85,22 @@ class Sweeper:
                 log.warning("sweep left %s why=%s", part.__name__, type(exc).__name__)
         log.info("sweep done %s", " ".join(f"{k}={v}" for k, v in sorted(counts.items())))
         return counts
+
+    async def _count(self) -> Counter[str]:
+        """Once a night, write how the mailboxes stand; the workbook in infra/ reads it."""
+        now = self._clock.now()
+        if now.hour != _COUNT_HOUR or self._counted == now.date():
+            return Counter()
+        self._counted = now.date()
+        for config in [known.value async for known in self._configs.all()]:
+            states, whole = await self._census.states(config.id)
+            log.info(
+                "census config=%s %s whole=%s",
+                config.id,
+                " ".join(f"{state}={count}" for state, count in states.items()),
+                "yes" if whole else "no",
+            )
+        return Counter(census=1)
 
     async def _activations(self) -> Counter[str]:
         counts: Counter[str] = Counter()

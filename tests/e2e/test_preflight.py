@@ -133,7 +133,7 @@ def test_certificate_as_a_file_makes_the_app_trust_us(calm):
     assert (verified.status, verified.body["state"]) == (200, "active"), verified.text
     shown = calm.admin.get(f"/api/configs/{config['id']}").body
     assert 360 < shown["credential_ends_in_days"] <= 365
-    assert shown["mailboxes_depending"] == "0"
+    assert (shown["mailboxes_depending"], shown["clients_depending"]) == ("0", "0")
     assert "certificate_to_add" not in shown
 
 

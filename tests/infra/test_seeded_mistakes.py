@@ -509,11 +509,11 @@ MISTAKES = [
         watching.what_they_look_for_is_logged,
     ),
     Mistake(
-        "a workbook without what was to come",
+        "a workbook that looks for what nobody counts",
         "workbook.json",
         "tokens handed out",
-        "sweep done",
-        watching.what_is_said_to_be_unheard_is,
+        "tokens given away",
+        watching.what_they_look_for_is_logged,
     ),
     Mistake(
         "an alert on another function",

@@ -12,6 +12,7 @@ from postern.model.config import Config
 from postern.model.mailbox import MailboxId
 from postern.model.scopes import GRAPH, OUTLOOK, SCOPES_OF, Protocol
 from postern.services.delivery import Delivered
+from postern.services.ledger import Ledger
 from tests.fakes import FakeWorld, caller
 
 SENDER = caller(Role.SENDER)
@@ -226,3 +227,17 @@ async def test_a_sender_that_asks_keeps_the_mailbox_warm(world: FakeWorld, mailb
     assert known is not None
     assert known.value.due is not None
     assert known.value.due - world.clock.now() == timedelta(minutes=50)
+
+
+async def test_tokens_are_told_by_caller_in_one_line(caplog: pytest.LogCaptureFixture):
+    ledger = Ledger()
+    with caplog.at_level("INFO"):
+        for _ in range(3):
+            ledger.note("sender-1", "abcd2345")
+        ledger.note("sender-2", "abcd2345")
+        ledger.flush()
+        ledger.flush()
+    assert [each.getMessage() for each in caplog.records] == [
+        "tokens handed out caller=sender-1 config=abcd2345 count=3",
+        "tokens handed out caller=sender-2 config=abcd2345 count=1",
+    ]

@@ -270,3 +270,19 @@ async def test_one_broken_row_does_not_keep_a_secret(world: FakeWorld):
     counts = await world.app.sweeper.sweep()
     assert counts["secrets"] == 1
     assert world.intake.secrets() == {}
+
+
+async def test_the_mailboxes_are_counted_once_a_night(
+    world: FakeWorld, caplog: pytest.LogCaptureFixture
+):
+    config = await world.active()
+    await world.connect(config)
+    await world.connect(config, world.user("second@contoso.example"))
+    with caplog.at_level("INFO"):
+        for _ in range(48):
+            world.clock.advance(timedelta(minutes=30))
+            await world.app.sweeper.sweep()
+    lines = [each.getMessage() for each in caplog.records if "census" in each.getMessage()]
+    told = [line for line in lines if line.startswith("census config=")]
+    states = "fresh=2 failing=0 reconnect-needed=0 parked=0"
+    assert told == [f"census config={config.id} {states} whole=yes"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from scripts.bicep import Deployment, shown
 from tests.infra.checks import STORAGE, Infra
-from tests.infra.reading import PROJECT, function_names, log_lines
+from tests.infra.reading import function_names, log_lines
 
 RULES = "Microsoft.Insights/scheduledQueryRules"
 WORKBOOKS = "Microsoft.Insights/workbooks"
@@ -52,31 +52,10 @@ def _queries_in(item: object) -> Iterator[tuple[str, str]]:
             yield from _queries_in(each)
 
 
-def unheard() -> set[str]:
-    """Return the lines of which docs/operations.md says that the app does not write them yet."""
-    text = (PROJECT / "docs" / "operations.md").read_text()
-    found = re.search(r"\*\*Not heard yet:\*\*(.*?)\n\n", text, re.S)
-    return set(re.findall(r"`([^`]+)`", found[1])) - {"refresh refused"} if found else set()
-
-
-def what_is_said_to_be_unheard_is(infra: Infra) -> Iterator[str]:
-    """The page must not say so for longer than it is true, nor of what nobody looks for."""
-    asked = " ".join(query for _, query in queries(infra.plain))
-    for text in unheard():
-        if any(text in line for line, _ in log_lines()):
-            yield f"{text!r} is logged by now: docs/operations.md"
-        if text not in asked:
-            yield f"no query looks for {text!r}"
-
-
 def what_they_look_for_is_logged(infra: Infra) -> Iterator[str]:
     """A query that looks for a line which nobody writes never says anything."""
     for name, query in queries(infra.plain):
-        yield from (f"{name}: {each}" for each in _not_logged(query) if not _is_unheard(each))
-
-
-def _is_unheard(finding: str) -> bool:
-    return any(text in finding for text in unheard())
+        yield from (f"{name}: {each}" for each in _not_logged(query))
 
 
 def _not_logged(query: str) -> Iterator[str]:
@@ -151,7 +130,6 @@ def alerts_reach_somebody(infra: Infra) -> Iterator[str]:
 
 CHECKS = [
     what_they_look_for_is_logged,
-    what_is_said_to_be_unheard_is,
     functions_and_queues_are_those_of_the_code,
     all_that_matters_is_watched,
     alerts_reach_somebody,
