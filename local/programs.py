@@ -66,8 +66,9 @@ class Programs:
             "devhost",
             str(PROJECT),
             *("--port", str(deployment.ports.app)),
-            *("--master-key", deployment.master_key),
-            *("--function-key", deployment.function_key),
+            # With "=", since a random key may begin with a dash.
+            f"--master-key={deployment.master_key}",
+            f"--function-key={deployment.function_key}",
             *("--settings", "none"),  # a developer's own file would leak into tests
             name="app",
             settings=settings,

@@ -93,6 +93,9 @@ async def serve(
         lifespan="off",
         proxy_headers=False,
         server_header=False,
+        # From Python 3.12 on, a closed server waits for its connections, and a TLS connection waits
+        # half a minute for a client that does not say goodbye.
+        timeout_graceful_shutdown=1,
     )
     server = _Server(config, ready)
     tasks = [asyncio.create_task(work) for work in (_watch_parent(server), *background)]
